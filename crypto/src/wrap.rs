@@ -1,0 +1,162 @@
+//! Secrets at rest: 32 bytes wrapped under 32 bytes with AES-256-GCM-SIV (RFC 8452), bound to what they are (KEY-9).
+//!
+//! A store keeps two tables: one key per secret, drawn at random and wrapped under the key file, in slots that are
+//! overwritten in place; and the secrets, each wrapped under its own key. Overwriting the slot erases the secret, also
+//! where older copies of the second table remain.
+
+use aes_gcm_siv::{
+    aead::{AeadInPlace, KeyInit},
+    Aes256GcmSiv, Key, Nonce, Tag,
+};
+use alloc::vec::Vec;
+use core::fmt;
+use rand_core::CryptoRngCore;
+use thiserror::Error;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+const LABEL: &[u8; 15] = b"keyward/v1/wrap";
+const NONCE: usize = 12;
+const SECRET: usize = 32;
+const TAG: usize = 16;
+
+/// Length of a wrapped secret in bytes.
+pub const WRAPPED: usize = NONCE + SECRET + TAG;
+
+/// A wrapped secret: `nonce [12] ‖ ciphertext [32] ‖ tag [16]`. Not secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Wrapped([u8; WRAPPED]);
+
+impl Wrapped {
+    /// From the store.
+    pub fn from_bytes(bytes: [u8; WRAPPED]) -> Self {
+        Self(bytes)
+    }
+
+    /// For the store.
+    pub fn as_bytes(&self) -> &[u8; WRAPPED] {
+        &self.0
+    }
+}
+
+impl TryFrom<&[u8]> for Wrapped {
+    type Error = NotUnwrapped;
+    fn try_from(bytes: &[u8]) -> Result<Self, NotUnwrapped> {
+        let actual = bytes.len();
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| NotUnwrapped::Length { actual })?;
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Debug for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wrapped(..)")
+    }
+}
+
+/// Why a wrapped secret was not unwrapped. No retry helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotUnwrapped {
+    /// Not so many bytes as a wrapped secret has.
+    #[error("{actual} bytes are no wrapped secret, which has {WRAPPED}; the store is damaged")]
+    Length {
+        /// Bytes that came.
+        actual: usize,
+    },
+    /// Wrapped under another key, or for another purpose, or damaged.
+    #[error("the secret was wrapped under another key or for another place, or is damaged; check the key file")]
+    Authenticity,
+}
+
+/// Why a secret was not wrapped: the cipher refused, which it does for lengths only that do not occur here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the cipher refused to wrap; the associated data is too long")]
+pub struct NotWrapped;
+
+/// A key that wraps secrets. Erased on drop, never in `Debug`.
+#[derive(Clone)]
+pub struct WrappingKey(Zeroizing<[u8; 32]>);
+
+impl WrappingKey {
+    /// A key from a key file or from a slot of the table.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(*bytes))
+    }
+
+    /// Draws a key. Pass the operating system's generator.
+    pub fn generate(rng: &mut (impl CryptoRngCore + ?Sized)) -> Self {
+        let mut bytes = Zeroizing::new([0; 32]);
+        rng.fill_bytes(&mut *bytes);
+        Self(bytes)
+    }
+
+    /// The bytes, for wrapping them.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Wraps a secret. `place` says what it is and where it stands (kind, group, epoch, …), so that an entry that was
+    /// moved or exchanged does not unwrap.
+    ///
+    /// # Errors
+    /// Only when `place` is longer than 64 GiB.
+    pub fn wrap(
+        &self,
+        place: &[u8],
+        secret: &[u8; 32],
+        rng: &mut (impl CryptoRngCore + ?Sized),
+    ) -> Result<Wrapped, NotWrapped> {
+        let mut bytes = [0; WRAPPED];
+        let (nonce, rest) = bytes.split_at_mut(NONCE);
+        let (body, tag) = rest.split_at_mut(SECRET);
+        rng.fill_bytes(nonce);
+        body.copy_from_slice(secret);
+        let sealed = self
+            .cipher()
+            .encrypt_in_place_detached(Nonce::from_slice(nonce), &data(place), body)
+            .map_err(|_| NotWrapped)?;
+        tag.copy_from_slice(&sealed);
+        Ok(Wrapped(bytes))
+    }
+
+    /// Unwraps a secret that was wrapped for this `place`.
+    ///
+    /// # Errors
+    /// When it was not wrapped with this key for this place, or is damaged.
+    pub fn unwrap(
+        &self,
+        place: &[u8],
+        wrapped: &Wrapped,
+    ) -> Result<Zeroizing<[u8; 32]>, NotUnwrapped> {
+        let (nonce, rest) = wrapped.0.split_at(NONCE);
+        let (body, tag) = rest.split_at(SECRET);
+        let mut secret = Zeroizing::new([0; SECRET]);
+        secret.copy_from_slice(body);
+        self.cipher()
+            .decrypt_in_place_detached(
+                Nonce::from_slice(nonce),
+                &data(place),
+                &mut *secret,
+                Tag::from_slice(tag),
+            )
+            .map_err(|_| NotUnwrapped::Authenticity)?;
+        Ok(secret)
+    }
+
+    fn cipher(&self) -> Aes256GcmSiv {
+        Aes256GcmSiv::new(Key::<Aes256GcmSiv>::from_slice(&*self.0))
+    }
+}
+
+impl ZeroizeOnDrop for WrappingKey {}
+
+impl fmt::Debug for WrappingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WrappingKey(..)")
+    }
+}
+
+fn data(place: &[u8]) -> Vec<u8> {
+    [LABEL, place].concat()
+}
