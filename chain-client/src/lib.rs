@@ -1,0 +1,54 @@
+//! The chain, from outside: a typed façade over subxt (DESIGN sections 3 and 7).
+//!
+//! - [`Client`] connects to a node and refuses one whose runtime it would misunderstand.
+//! - [`Blocks`] walks finalized blocks by number and checks each one's parent.
+//! - [`View`] reads the state at a block through the runtime API `FleetApi`.
+//! - [`Client::submit`] signs a [`Call`] and waits until it is finalized; [`Client::prepare`], [`Client::send`] and
+//!   [`Client::outcome`] are its parts, for a journal.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use keyward_chain_client::{Call, Client, Signer};
+//!
+//! let client = Client::connect("ws://127.0.0.1:9944").await?;
+//! let signer = Signer::from_file("account.key".as_ref())?;
+//! client.submit(&signer, Call::rotate(&"hsu0001".parse()?)).await?;
+//! let group = client.at(client.finalized().await?.hash).group(&"hsu0001".parse()?).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `metadata.scale` is the metadata of the runtime in this repository; a test of the runtime fails when it is out of date.
+
+mod account;
+#[cfg(test)]
+mod agreement;
+mod blocks;
+mod call;
+mod client;
+mod dispatch;
+#[cfg(test)]
+mod fake;
+mod motion;
+mod outcome;
+mod rpc;
+mod runtime;
+mod shape;
+mod signer;
+mod submit;
+mod transaction;
+mod view;
+
+pub use account::{account_from_text, account_to_ss58, AccountInvalid};
+pub use blocks::{Block, Blocks, WalkFailed, WINDOW};
+pub use call::{two_thirds, Call, CallInvalid, KeyAuthorisation, Quotas, ReceiptItem, Weight};
+pub use client::{Client, ConnectFailed};
+pub use dispatch::DispatchFailure;
+pub use motion::{CloseFailed, Motion, OpenMotion};
+pub use outcome::{Finalized, Outcome};
+pub use rpc::RpcFailed;
+pub use runtime::{Difference, Incompatible, Item};
+pub use signer::{read_key_file, KeyFileInvalid, Signer, SignerInvalid};
+pub use submit::{Progress, SubmitFailed};
+pub use transaction::{Prepared, MORTALITY};
+pub use view::{ReadFailed, View};

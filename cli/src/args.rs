@@ -1,0 +1,128 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::{audit, ca, council, device, gateway, group};
+
+const EXAMPLES: &str = "\
+From nothing to devices that may read:
+
+  # a gateway's and an authority's keys; their public files go to the council
+  keyward gateway init --out gw1
+  keyward ca init --id demo-ca --out ca
+
+  # the council admits them
+  export KEYWARD_ACCOUNT_FILE=council.key
+  keyward council admit-organisation demo --bare-names
+  keyward council admit-gateway gw1 --organisation demo --public gw1/public.json
+  keyward council admit-authority --organisation demo --authority ca/authority.json
+
+  # the authority vouches for a device, which then enrols itself with keyward-agent
+  keyward ca issue --ca ca --request request.json --gateway gw1 --out provisioning.json
+
+  # the gateway makes a group
+  export KEYWARD_ACCOUNT_FILE=gw1/account.key
+  keyward group create hsu0001 --topic hsu0001
+  keyward group add hsu0001 --member 1111:publish --member 1112:subscribe
+
+  # anybody sees who held which key when
+  keyward audit hsu0001
+
+Exit codes: 0 done; 1 not done, or the audit found a conflict; 2 wrong command line.";
+
+/// Operates Keyward: certificate authority, devices, groups, gateways, the council and the audit.
+#[derive(Debug, Parser)]
+#[command(name = "keyward", version, after_help = EXAMPLES, max_term_width = 120)]
+pub struct Args {
+    /// WebSocket address of a node
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_URL",
+        default_value = "ws://127.0.0.1:9944",
+        value_name = "WS"
+    )]
+    pub url: String,
+    /// File with the secret URI or seed of the account that signs; mode 0400 or 0600
+    #[arg(long, global = true, env = "KEYWARD_ACCOUNT_FILE", value_name = "FILE")]
+    pub account_file: Option<PathBuf>,
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subjects.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Certificate authority: vouch for devices, offline if you like
+    #[command(subcommand)]
+    Ca(ca::Command),
+    /// Devices: list, show, suspend, revoke, reinstate
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Groups: create, add and remove members, rotate keys
+    #[command(subcommand)]
+    Group(group::Command),
+    /// Gateways: list, make the keys of a new one
+    #[command(subcommand)]
+    Gateway(gateway::Command),
+    /// The council: admit organisations, gateways and authorities; vote
+    #[command(subcommand)]
+    Council(council::Command),
+    /// Who held which key of a group, when; conflicts first
+    Audit(audit::Command),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{error::ErrorKind, CommandFactory};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_may_stand_before_and_after_the_command() {
+        for line in [
+            "keyward --json --url ws://h:1 device list",
+            "keyward device list --json --url ws://h:1",
+        ] {
+            let args = Args::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!((args.json, args.url.as_str()), (true, "ws://h:1"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_identifier_is_refused_before_anything_is_done() {
+        for line in [
+            "keyward device show a/b",
+            "keyward group rotate #",
+            "keyward group add g --member 1111",
+            "keyward group add g --member 1111:writes",
+            "keyward group create g --topic a/#/b",
+        ] {
+            let error = Args::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ValueValidation, "{line}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for line in [
+            "keyward group add g",
+            "keyward ca init --id x",
+            "keyward group create g",
+        ] {
+            let error = Args::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument, "{line}");
+        }
+    }
+}

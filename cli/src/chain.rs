@@ -1,0 +1,184 @@
+//! What every command needs of the chain: a connection, the signing account, names of gateways, and progress.
+
+use std::{collections::HashMap, path::PathBuf, time::Duration};
+
+use keyward_chain_client::{
+    account_from_text, account_to_ss58, Call, Client, ConnectFailed, Finalized, Progress,
+    ReadFailed, RpcFailed, Signer, SignerInvalid, SubmitFailed, View,
+};
+use keyward_protocol::{beacon::BlockRef, view::GatewayView, AccountId, Digest};
+use serde::Serialize;
+
+use crate::output::{Output, UsageInvalid};
+
+/// How long a command waits for a node to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where commands find the chain and their account.
+pub struct Context {
+    url: String,
+    account_file: Option<PathBuf>,
+    /// Where results go.
+    pub output: Output,
+}
+
+/// Why the chain could not be asked or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainFailed {
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectFailed),
+    /// The node does not answer.
+    #[error(transparent)]
+    Rpc(#[from] RpcFailed),
+    /// State could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadFailed),
+    /// A call did not take effect.
+    #[error("{call} did not take effect: {source}")]
+    Submit {
+        /// `Pallet.name`.
+        call: String,
+        /// Why.
+        source: Box<SubmitFailed>,
+    },
+    /// The account's key file cannot be used.
+    #[error(transparent)]
+    Signer(#[from] SignerInvalid),
+    /// No such gateway.
+    #[error("no gateway is called {name}; 'keyward gateway list' shows them")]
+    NoGateway {
+        /// What was asked for.
+        name: String,
+    },
+}
+
+impl ChainFailed {
+    /// A call did not take effect.
+    pub fn submit(call: String, source: SubmitFailed) -> Self {
+        Self::Submit {
+            call,
+            source: Box::new(source),
+        }
+    }
+}
+
+/// A change that is finalized.
+#[derive(Debug, Serialize)]
+pub struct Done {
+    /// The transaction.
+    pub transaction: Digest,
+    /// The block that holds it.
+    pub block: BlockRef,
+    /// Names of its events.
+    pub events: Vec<String>,
+}
+
+impl From<Finalized> for Done {
+    fn from(finalized: Finalized) -> Self {
+        Self {
+            transaction: finalized.hash,
+            block: finalized.block,
+            events: finalized.events,
+        }
+    }
+}
+
+impl Context {
+    /// From the command line.
+    pub fn new(url: String, account_file: Option<PathBuf>, json: bool) -> Self {
+        Self {
+            url,
+            account_file,
+            output: Output::new(json),
+        }
+    }
+
+    /// Connects to the node.
+    pub async fn connect(&self) -> Result<Client, ChainFailed> {
+        Ok(Client::connect_within(&self.url, PATIENCE).await?)
+    }
+
+    /// Connects, and looks at the newest finalized block.
+    pub async fn view(&self) -> Result<(Client, View), ChainFailed> {
+        let client = self.connect().await?;
+        let view = client.at(client.finalized().await?.hash);
+        Ok((client, view))
+    }
+
+    /// The account that signs.
+    pub fn signer(&self) -> anyhow::Result<Signer> {
+        let file = self.account_file.as_deref().ok_or_else(|| UsageInvalid {
+            problem: "this changes the chain, so somebody must sign: name the account's key file with --account-file".into(),
+        })?;
+        Ok(Signer::from_file(file).map_err(ChainFailed::from)?)
+    }
+
+    /// Submits a call, and waits until it is finalized.
+    pub async fn submit(
+        &self,
+        client: &Client,
+        signer: &Signer,
+        call: Call,
+    ) -> Result<Done, ChainFailed> {
+        let path = call.path();
+        let done = client
+            .submit_reporting(signer, call, |progress| self.report(&progress))
+            .await;
+        done.map(Done::from)
+            .map_err(|source| ChainFailed::submit(path, source))
+    }
+
+    /// Tells how a transaction is doing.
+    pub fn report(&self, progress: &Progress) {
+        self.output.progress(&match progress {
+            Progress::Sent { hash } => format!("sent transaction {hash}, waiting for a block"),
+            Progress::InBlock { block } => {
+                format!("submitted in block {}, waiting for finality", block.number)
+            }
+            Progress::Left { reason } => {
+                format!("the node dropped the transaction ({reason}); sending it again")
+            }
+        });
+    }
+}
+
+/// A gateway by its short name or account.
+pub async fn find_gateway(view: &View, text: &str) -> Result<GatewayView, ChainFailed> {
+    let account = account_from_text(text).ok();
+    let fits =
+        |gateway: &GatewayView| gateway.name.as_str() == text || Some(gateway.account) == account;
+    let found = view.gateways().await?.into_iter().find(fits);
+    found.ok_or_else(|| ChainFailed::NoGateway {
+        name: text.to_owned(),
+    })
+}
+
+/// An account by itself or by its gateway's short name.
+pub async fn find_account(view: &View, text: &str) -> Result<AccountId, ChainFailed> {
+    match account_from_text(text) {
+        Ok(account) => Ok(account),
+        Err(_) => Ok(find_gateway(view, text).await?.account),
+    }
+}
+
+/// Names of accounts: a gateway's short name, else the SS58 address.
+pub struct Names(HashMap<AccountId, String>);
+
+impl Names {
+    /// Of all gateways.
+    pub async fn of(view: &View) -> Result<Self, ChainFailed> {
+        let gateways = view.gateways().await?.into_iter();
+        Ok(Self(
+            gateways
+                .map(|gateway| (gateway.account, gateway.name.to_string()))
+                .collect(),
+        ))
+    }
+
+    /// The name of one.
+    pub fn name(&self, account: &AccountId) -> String {
+        let known = self.0.get(account).cloned();
+        known.unwrap_or_else(|| account_to_ss58(account))
+    }
+}
