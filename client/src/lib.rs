@@ -1,0 +1,1 @@
+//! The device's side: a session that seals and opens, its key store, and keyward-agent.

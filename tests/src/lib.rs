@@ -1,0 +1,31 @@
+//! The harness: node, Mosquitto, bridge, agents and the operator's command as real processes on free ports, with all their
+//! files in one temporary directory. The demo (`keyward-demo`) and the end-to-end suites (`tests/`) are built on it.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`scenario`], [`play`] | the scenario file, and running its steps |
+//! | [`network`] | everything that runs, put together |
+//! | [`node`], [`broker`], [`bridge`], [`agent`], [`operator`], [`council`] | one part each |
+//! | [`capture`], [`mqtt`], [`observer`] | what really goes over the wire, and what the broker holds |
+//! | [`device`] | a device in the test's own hands, with its secret keys |
+//! | [`process`], [`wait`], [`place`], [`rpc`] | child processes, waiting, directories and ports, the node's RPC |
+//!
+//! Nothing here sleeps for a guessed time: everything is waited for by [`wait::eventually`], which says what it waited for.
+
+pub mod agent;
+pub mod bridge;
+pub mod broker;
+pub mod capture;
+pub mod council;
+pub mod device;
+pub mod mqtt;
+pub mod network;
+pub mod node;
+pub mod observer;
+pub mod operator;
+pub mod place;
+pub mod play;
+pub mod process;
+pub mod rpc;
+pub mod scenario;
+pub mod wait;

@@ -1,0 +1,97 @@
+//! Where a network lives: one directory that only its owner may enter, and free ports of the loopback address.
+
+use std::{
+    collections::BTreeSet,
+    fs::{DirBuilder, OpenOptions},
+    io::Write,
+    net::TcpListener,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+/// Ports that this process gave out already: a port is free again as soon as it was found.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// A directory for everything, removed when dropped.
+#[derive(Debug)]
+pub struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    /// Makes one, with mode 0700.
+    pub fn new(name: &str) -> Result<Self> {
+        let mode = std::fs::Permissions::from_mode(0o700);
+        let directory = tempfile::Builder::new()
+            .prefix(&format!("keyward-{name}-"))
+            .permissions(mode)
+            .tempdir()
+            .context("cannot make a temporary directory")?;
+        let place = Self { directory };
+        make_directory(&place.path("logs"))?;
+        Ok(place)
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root().join(name)
+    }
+
+    /// The log of a process.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.path("logs").join(format!("{name}.log"))
+    }
+}
+
+/// Makes a directory, and its parents, with mode 0700.
+pub fn make_directory(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// Writes a file that only its owner may read.
+pub fn write_secret(path: &Path, content: &str) -> Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(content.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Copies a directory with everything in it; file modes stay.
+pub fn copy_directory(from: &Path, to: &Path) -> Result<()> {
+    make_directory(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_directory(&entry.path(), &target)?,
+            false => drop(std::fs::copy(entry.path(), target)?),
+        }
+    }
+    Ok(())
+}
+
+/// A port of the loopback address that nothing uses and that was not given out before.
+pub fn free_port() -> Result<u16> {
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port")?;
+        let port = listener.local_addr()?.port();
+        if given.insert(port) {
+            return Ok(port);
+        }
+    }
+}
