@@ -80,7 +80,9 @@ pub enum Entry {
 
 /// The hash of the chain's first block, which everything signed is bound to.
 pub(crate) fn genesis<T: Config>() -> Genesis {
-    let hash = frame_system::Pallet::<T>::block_hash(frame_system::pallet_prelude::BlockNumberFor::<T>::default());
+    let hash = frame_system::Pallet::<T>::block_hash(
+        frame_system::pallet_prelude::BlockNumberFor::<T>::default(),
+    );
     Genesis(hash.as_ref().try_into().unwrap_or_default())
 }
 
@@ -95,7 +97,7 @@ fn head_after(
     Digest((genesis, group, head, block, entry).using_encoded(blake2_256))
 }
 
-/// Puts an entry onto a group's chain.
+/// Puts an entry onto a group's chain (KEX-10).
 pub(crate) fn extend<T: Config>(group: &GroupId, entry: Entry) {
     let head = ChainHeads::<T>::get(group).unwrap_or(Digest([0; 32]));
     let head = head_after(&genesis::<T>(), group, &head, now::<T>(), &entry);

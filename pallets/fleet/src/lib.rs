@@ -37,6 +37,7 @@ mod membership;
 mod organisation;
 mod receipt;
 pub mod runtime_api;
+mod sorted;
 #[cfg(test)]
 mod tests;
 #[cfg(any(test, feature = "try-runtime"))]
@@ -58,6 +59,10 @@ use frame_support::pallet_macros::import_section;
 #[import_section(errors::errors)]
 #[import_section(events::events)]
 #[frame_support::pallet]
+#[expect(
+    clippy::expect_used,
+    reason = "FRAME's macros expect the pallet to be in the runtime"
+)]
 pub mod pallet {
     use alloc::vec::Vec;
     use frame_support::{
@@ -82,7 +87,7 @@ pub mod pallet {
 
     use crate::{
         device, epoch, gateway, group, membership, organisation, receipt,
-        types::*,
+        types::{Member, *},
         view,
         weights::WeightInfo,
         AdmitAccount, Entry,
@@ -134,18 +139,15 @@ pub mod pallet {
 
     /// Gateways, by account. An expelled one stays as a tombstone.
     #[pallet::storage]
-    pub type Gateways<T: Config> =
-        CountedStorageMap<_, Blake2_128Concat, T::AccountId, Gateway>;
+    pub type Gateways<T: Config> = CountedStorageMap<_, Blake2_128Concat, T::AccountId, Gateway>;
 
     /// Short names of gateways, and who had them first: never used twice.
     #[pallet::storage]
-    pub type GatewayNames<T: Config> =
-        StorageMap<_, Blake2_128Concat, GatewayName, T::AccountId>;
+    pub type GatewayNames<T: Config> = StorageMap<_, Blake2_128Concat, GatewayName, T::AccountId>;
 
     /// What a gateway has, counted against its organisation's quotas.
     #[pallet::storage]
-    pub type Usages<T: Config> =
-        StorageMap<_, Blake2_128Concat, T::AccountId, Usage, ValueQuery>;
+    pub type Usages<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Usage, ValueQuery>;
 
     /// Certificate authorities, by id. A revoked one stays as a tombstone.
     #[pallet::storage]
@@ -229,15 +231,8 @@ pub mod pallet {
 
     /// The epochs of a group: the current one and the last 64 before it. This is the paper's key-exchange event (Fig. 11).
     #[pallet::storage]
-    pub type KeyExchanges<T> = StorageDoubleMap<
-        _,
-        Blake2_128Concat,
-        GroupId,
-        Twox64Concat,
-        u32,
-        KeyExchange,
-        OptionQuery,
-    >;
+    pub type KeyExchanges<T> =
+        StorageDoubleMap<_, Blake2_128Concat, GroupId, Twox64Concat, u32, KeyExchange, OptionQuery>;
 
     /// The last epoch of a group that a device itself acknowledged. Kept when the device leaves.
     #[pallet::storage]
@@ -287,8 +282,7 @@ pub mod pallet {
 
     /// How many anchors a group had, and the head of their hash chain.
     #[pallet::storage]
-    pub type AnchorChains<T> =
-        StorageMap<_, Blake2_128Concat, GroupId, AnchorChain, ValueQuery>;
+    pub type AnchorChains<T> = StorageMap<_, Blake2_128Concat, GroupId, AnchorChain, ValueQuery>;
 
     /// Rises with every change that any statement or grant could depend on; acknowledgements, deliveries and anchors do not
     /// count.
@@ -297,6 +291,37 @@ pub mod pallet {
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        /// The longest lists and the busiest gateways fit into a block: otherwise these calls could never be made.
+        fn integrity_test() {
+            let blocks = <T as frame_system::Config>::BlockWeights::get();
+            let fits = |class, weight: Weight| {
+                let limits = blocks.get(class);
+                let largest = limits.max_extrinsic.or(limits.max_total);
+                weight.all_lte(largest.unwrap_or(blocks.max_block))
+            };
+            let custodies = limits::CUSTODIAN_GROUPS;
+            for weight in [
+                T::WeightInfo::suspend_gateway(custodies),
+                T::WeightInfo::expel_gateway(custodies),
+                T::WeightInfo::remove_members(limits::BATCH),
+            ] {
+                assert!(
+                    fits(DispatchClass::Operational, weight),
+                    "{weight} for taking access away"
+                );
+            }
+            for weight in [
+                T::WeightInfo::replace_gateway_keys(custodies),
+                T::WeightInfo::add_members(limits::BATCH),
+                T::WeightInfo::acknowledge(limits::BATCH),
+            ] {
+                assert!(
+                    fits(DispatchClass::Normal, weight),
+                    "{weight} for a normal call"
+                );
+            }
+        }
+
         #[cfg(feature = "try-runtime")]
         fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
             crate::try_state::check::<T>()
@@ -538,11 +563,7 @@ pub mod pallet {
         /// Change a group's policy. Its administrator, or governance.
         #[pallet::call_index(21)]
         #[pallet::weight(T::WeightInfo::set_policy())]
-        pub fn set_policy(
-            origin: OriginFor<T>,
-            group: GroupId,
-            policy: Policy,
-        ) -> DispatchResult {
+        pub fn set_policy(origin: OriginFor<T>, group: GroupId, policy: Policy) -> DispatchResult {
             group::set_policy::<T>(origin, group, policy)
         }
 
@@ -637,11 +658,7 @@ pub mod pallet {
         /// The current epoch can be taken back, too, by a custodian that lost its secret: the group awaits the next one.
         #[pallet::call_index(31)]
         #[pallet::weight((T::WeightInfo::withdraw_staged(), DispatchClass::Operational))]
-        pub fn withdraw_staged(
-            origin: OriginFor<T>,
-            group: GroupId,
-            epoch: u32,
-        ) -> DispatchResult {
+        pub fn withdraw_staged(origin: OriginFor<T>, group: GroupId, epoch: u32) -> DispatchResult {
             epoch::withdraw::<T>(ensure_signed(origin)?, group, epoch)
         }
 
@@ -655,7 +672,13 @@ pub mod pallet {
             recipients: u32,
             grants_root: Digest,
         ) -> DispatchResult {
-            receipt::deliver::<T>(ensure_signed(origin)?, group, epoch, recipients, grants_root)
+            receipt::deliver::<T>(
+                ensure_signed(origin)?,
+                group,
+                epoch,
+                recipients,
+                grants_root,
+            )
         }
 
         /// Anchor a batch of protected messages: Merkle root, count, and the seconds of the first and the last. An active

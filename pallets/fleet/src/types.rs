@@ -17,7 +17,16 @@ use scale_info::TypeInfo;
 
 /// How much each gateway of an organisation may have.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
 )]
 pub struct Quotas {
     /// Devices that a gateway owns and that are not revoked.
@@ -67,9 +76,7 @@ pub struct Authority {
 }
 
 /// What a gateway has, counted against its quotas.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
 pub struct Usage {
     /// Devices that it owns and that are not revoked.
     pub devices: u32,

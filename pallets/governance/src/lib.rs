@@ -1,24 +1,37 @@
-//! The council as root, and who may submit transactions (DESIGN section 4).
-//!
-//! - [`Pallet::as_root`] lets two thirds of the council dispatch a call with Root: an upgrade, `note_stalled`, a membership
-//!   reset. It returns the inner error, so that `council.Executed` tells the truth.
-//! - An account may submit transactions once it is *admitted*: one provider reference, for ever. Dropping it would reset
-//!   the nonce and let old transactions replay.
-//! - [`CheckAdmitted`] refuses everybody else before the pool, and puts `Operational` calls first.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(
+    not(any(test, feature = "runtime-benchmarks")),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+extern crate alloc;
 
 pub use admission::{AdmitMembers, CheckAdmitted, NOT_ADMITTED};
 pub use pallet::*;
 pub use weights::WeightInfo;
 
 mod admission;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 #[cfg(test)]
 mod tests;
 pub mod weights;
 
 #[frame_support::pallet]
+#[expect(
+    clippy::expect_used,
+    reason = "FRAME's macros expect the pallet to be in the runtime"
+)]
 pub mod pallet {
     use crate::WeightInfo;
+    use alloc::{boxed::Box, vec::Vec};
     use frame_support::{
         dispatch::{DispatchResult, GetDispatchInfo, PostDispatchInfo},
         pallet_prelude::*,
@@ -26,9 +39,6 @@ pub mod pallet {
     };
     use frame_system::pallet_prelude::*;
     use sp_runtime::traits::Dispatchable;
-
-    extern crate alloc;
-    use alloc::{boxed::Box, vec::Vec};
 
     /// The pallet.
     #[pallet::pallet]
