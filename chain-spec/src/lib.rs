@@ -16,8 +16,18 @@ pub type ChainSpec = sc_service::GenericChainSpec<NoExtension>;
 /// When the file cannot be read, or the program was built without the runtime's wasm.
 pub fn load(name: &str) -> Result<ChainSpec, String> {
     match name {
-        "dev" => built_in("Keyward Development", "keyward_dev", genesis::DEV, ChainType::Development),
-        "" | "local" => built_in("Keyward Local", "keyward_local", genesis::LOCAL, ChainType::Local),
+        "dev" => built_in(
+            "Keyward Development",
+            "keyward_dev",
+            genesis::DEV,
+            ChainType::Development,
+        ),
+        "" | "local" => built_in(
+            "Keyward Local",
+            "keyward_local",
+            genesis::LOCAL,
+            ChainType::Local,
+        ),
         path => ChainSpec::from_json_file(path.into())
             .map_err(|error| format!("chain specification {path} cannot be used: {error}")),
     }
@@ -44,4 +54,44 @@ fn properties() -> Properties {
     properties.insert("tokenDecimals".into(), 0.into());
     properties.insert("ss58Format".into(), 42.into());
     properties
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(name: &str) -> String {
+        load(name).err().expect("this network cannot be loaded")
+    }
+
+    fn raw(name: &str) -> serde_json::Value {
+        let spec = load(name).unwrap();
+        serde_json::from_str(&spec.as_json(true).unwrap()).unwrap()
+    }
+
+    /// Builds the genesis by running the wasm; a program built without it says so.
+    #[test]
+    fn the_networks_that_come_with_the_program_have_a_genesis_and_no_token() {
+        if WASM_BINARY.is_none() {
+            assert!(refusal("dev").contains("SKIP_WASM_BUILD"));
+            return;
+        }
+        for (name, id) in [
+            ("dev", "keyward_dev"),
+            ("local", "keyward_local"),
+            ("", "keyward_local"),
+        ] {
+            let spec = raw(name);
+            assert_eq!(spec["id"], id);
+            assert_eq!(spec["properties"]["tokenSymbol"], "none");
+            assert!(spec["telemetryEndpoints"].is_null());
+            assert!(spec["genesis"]["raw"]["top"].as_object().unwrap().len() > 10);
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let refused = refusal("no/such/network.json");
+        assert!(refused.contains("no/such/network.json"), "{refused}");
+    }
 }

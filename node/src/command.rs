@@ -1,13 +1,15 @@
 //! Carries out the command line.
 
-use sc_cli::SubstrateCli;
-use sc_service::PartialComponents;
+use std::{future::Future, sync::Arc};
+
+use keyward_runtime::opaque::Block;
+use sc_cli::{CliConfiguration, SubstrateCli};
+use sc_service::{Configuration, TaskManager};
 
 use crate::{
     cli::{Cli, Subcommand},
-    service,
+    service::{self, FullBackend, FullClient, Service},
 };
-use keyward_runtime::Block;
 
 impl SubstrateCli for Cli {
     fn impl_name() -> String {
@@ -64,37 +66,58 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> sc_cli::Result<()> {
         Subcommand::Sign(cmd) => cmd.run(),
         Subcommand::Verify(cmd) => cmd.run(),
         Subcommand::Vanity(cmd) => cmd.run(),
-        Subcommand::ExportChainSpec(cmd) => {
-            let spec = cli.load_spec(&cmd.chain)?;
-            cmd.run(spec)
+        Subcommand::BuildSpec(cmd) => {
+            let runner = cli.create_runner(cmd)?;
+            runner.sync_run(|config| cmd.run(config.chain_spec, config.network))
         }
-        Subcommand::CheckBlock(cmd) => cli.create_runner(cmd)?.async_run(|config| {
-            let PartialComponents { client, task_manager, import_queue, .. } = service::new_partial(&config)?;
-            Ok((cmd.run(client, import_queue), task_manager))
+        Subcommand::ExportChainSpec(cmd) => cmd.run(cli.load_spec(&cmd.chain)?),
+        Subcommand::CheckBlock(cmd) => on_node(cli, cmd, |node, _| {
+            let done = cmd.run(node.client, node.import_queue);
+            (done, node.task_manager)
         }),
-        Subcommand::ExportBlocks(cmd) => cli.create_runner(cmd)?.async_run(|config| {
-            let PartialComponents { client, task_manager, .. } = service::new_partial(&config)?;
-            Ok((cmd.run(client, config.database), task_manager))
+        Subcommand::ExportBlocks(cmd) => on_node(cli, cmd, |node, config| {
+            (cmd.run(node.client, config.database), node.task_manager)
         }),
-        Subcommand::ExportState(cmd) => cli.create_runner(cmd)?.async_run(|config| {
-            let PartialComponents { client, task_manager, .. } = service::new_partial(&config)?;
-            Ok((cmd.run(client, config.chain_spec), task_manager))
+        Subcommand::ExportState(cmd) => on_node(cli, cmd, |node, config| {
+            (cmd.run(node.client, config.chain_spec), node.task_manager)
         }),
-        Subcommand::ImportBlocks(cmd) => cli.create_runner(cmd)?.async_run(|config| {
-            let PartialComponents { client, task_manager, import_queue, .. } = service::new_partial(&config)?;
-            Ok((cmd.run(client, import_queue), task_manager))
+        Subcommand::ImportBlocks(cmd) => on_node(cli, cmd, |node, _| {
+            let done = cmd.run(node.client, node.import_queue);
+            (done, node.task_manager)
         }),
         Subcommand::PurgeChain(cmd) => {
-            cli.create_runner(cmd)?.sync_run(|config| cmd.run(config.database))
+            let runner = cli.create_runner(cmd)?;
+            runner.sync_run(|config| cmd.run(config.database))
         }
-        Subcommand::Revert(cmd) => cli.create_runner(cmd)?.async_run(|config| {
-            let PartialComponents { client, task_manager, backend, .. } = service::new_partial(&config)?;
-            let revert_finality = Box::new(|client, _, blocks| {
-                sc_consensus_grandpa::revert(client, blocks)?;
-                Ok(())
-            });
-            Ok((cmd.run(client, backend, Some(revert_finality)), task_manager))
+        Subcommand::Revert(cmd) => on_node(cli, cmd, |node, _| {
+            let votes: RevertVotes =
+                Box::new(|client, _, blocks| Ok(sc_consensus_grandpa::revert(client, blocks)?));
+            let done = cmd.run::<Block, _, _>(node.client, node.backend, Some(votes));
+            (done, node.task_manager)
         }),
-        Subcommand::ChainInfo(cmd) => cli.create_runner(cmd)?.sync_run(|config| cmd.run::<Block>(&config)),
+        Subcommand::ChainInfo(cmd) => {
+            let runner = cli.create_runner(cmd)?;
+            runner.sync_run(|config| cmd.run::<Block>(&config))
+        }
     }
+}
+
+/// Takes GRANDPA's votes back with the blocks.
+type RevertVotes = Box<dyn FnOnce(Arc<FullClient>, Arc<FullBackend>, u32) -> sc_cli::Result<()>>;
+
+/// Does something with a node that has no network.
+fn on_node<Cmd, Done>(
+    cli: &Cli,
+    cmd: &Cmd,
+    run: impl FnOnce(Service, Configuration) -> (Done, TaskManager),
+) -> sc_cli::Result<()>
+where
+    Cmd: CliConfiguration,
+    Done: Future<Output = sc_cli::Result<()>>,
+{
+    let runner = cli.create_runner(cmd)?;
+    runner.async_run(|config| {
+        let node = service::new_partial(&config)?;
+        Ok(run(node, config))
+    })
 }

@@ -1,7 +1,12 @@
 //! The Keyward node: a validator or full node of a Keyward chain.
+#![expect(
+    clippy::result_large_err,
+    reason = "errors of sc-cli and sc-service are that large"
+)]
 
 mod cli;
 mod command;
+mod consensus;
 mod rpc;
 mod service;
 

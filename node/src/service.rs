@@ -1,45 +1,49 @@
 //! The node's parts and how they are joined.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use futures::FutureExt;
-use keyward_runtime::{Block, RuntimeApi};
-use sc_client_api::{Backend, BlockBackend};
-use sc_consensus_aura::{ImportQueueParams, SlotProportion, StartAuraParams};
-use sc_consensus_grandpa::{SharedVoterState, VotingRulesBuilder};
-use sc_network::service::traits::NetworkService;
+use keyward_runtime::{opaque::Block, RuntimeApi};
+use sc_client_api::BlockBackend;
+use sc_consensus_grandpa::{FinalityProofProvider, SharedVoterState};
+use sc_network::{
+    config::{FullNetworkConfiguration, NetworkBackendType},
+    service::{traits::NotificationService, NotificationMetrics},
+    Litep2pNetworkBackend, NetworkBackend, NetworkWorker, ProtocolName,
+};
 use sc_service::{
     error::Error as ServiceError, Configuration, PartialComponents, TaskManager, WarpSyncConfig,
 };
-use sc_telemetry::{Telemetry, TelemetryHandle, TelemetryWorker};
-use sc_transaction_pool_api::OffchainTransactionPoolFactory;
-use sp_consensus_aura::sr25519::AuthorityPair as AuraPair;
+use sc_telemetry::{Telemetry, TelemetryWorker};
 
-use crate::rpc;
+use crate::{
+    consensus::{self, Authoring, Voting},
+    rpc,
+};
 
-type FullClient = sc_service::TFullClient<
-    Block,
-    RuntimeApi,
-    sc_executor::WasmExecutor<sp_io::SubstrateHostFunctions>,
->;
-type FullBackend = sc_service::TFullBackend<Block>;
-type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
-type FullPool = sc_transaction_pool::TransactionPoolHandle<Block, FullClient>;
-type GrandpaBlockImport =
+type Executor = sc_executor::WasmExecutor<sp_io::SubstrateHostFunctions>;
+type Hash = <Block as sp_runtime::traits::Block>::Hash;
+/// The client.
+pub type FullClient = sc_service::TFullClient<Block, RuntimeApi, Executor>;
+/// The database.
+pub type FullBackend = sc_service::TFullBackend<Block>;
+/// Chooses the best chain.
+pub type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
+/// The transaction pool.
+pub type FullPool = sc_transaction_pool::TransactionPoolHandle<Block, FullClient>;
+/// Imports blocks and what finalizes them.
+pub type GrandpaBlockImport =
     sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, FullSelectChain>;
-type GrandpaLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, FullSelectChain>;
-
-/// How often a justification is kept for nodes that sync, in blocks.
-const JUSTIFICATION_PERIOD: u32 = 512;
-/// How long GRANDPA gossips before it goes on. With two-second slots a short time keeps finality close.
-const GOSSIP: Duration = Duration::from_millis(333);
+/// What GRANDPA's import and its voter share.
+pub type GrandpaLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, FullSelectChain>;
+/// Blocks that wait for their import.
+pub type ImportQueue = sc_consensus::DefaultImportQueue<Block>;
 
 /// What every command needs of the node.
 pub type Service = PartialComponents<
     FullClient,
     FullBackend,
     FullSelectChain,
-    sc_consensus::DefaultImportQueue<Block>,
+    ImportQueue,
     FullPool,
     (GrandpaBlockImport, GrandpaLink, Option<Telemetry>),
 >;
@@ -53,34 +57,22 @@ pub fn new_partial(config: &Configuration) -> Result<Service, ServiceError> {
         sc_service::new_full_parts::<Block, RuntimeApi, _>(config, handle, executor, Vec::new())?;
     let client = Arc::new(client);
     let telemetry = telemetry.map(|(worker, telemetry)| {
-        task_manager.spawn_handle().spawn("telemetry", None, worker.run());
+        let spawn = task_manager.spawn_handle();
+        spawn.spawn("telemetry", None, worker.run());
         telemetry
     });
+    let handle = telemetry.as_ref().map(Telemetry::handle);
     let select_chain = sc_consensus::LongestChain::new(backend.clone());
-    let transaction_pool = Arc::from(
-        sc_transaction_pool::Builder::new(
-            task_manager.spawn_essential_handle(),
-            client.clone(),
-            config.role.is_authority().into(),
-        )
-        .with_options(config.transaction_pool.clone())
-        .with_prometheus(config.prometheus_registry())
-        .build(),
-    );
-    let (grandpa_block_import, grandpa_link) = sc_consensus_grandpa::block_import(
+    let transaction_pool = pool(config, &task_manager, &client);
+    let (block_import, grandpa_link) = sc_consensus_grandpa::block_import(
         client.clone(),
-        JUSTIFICATION_PERIOD,
+        consensus::JUSTIFICATION_PERIOD,
         &client,
         select_chain.clone(),
-        telemetry.as_ref().map(Telemetry::handle),
+        handle.clone(),
     )?;
-    let import_queue = import_queue(
-        config,
-        &client,
-        &grandpa_block_import,
-        &task_manager,
-        telemetry.as_ref().map(Telemetry::handle),
-    )?;
+    let import_queue =
+        consensus::import_queue(config, &client, &block_import, &task_manager, handle)?;
     Ok(PartialComponents {
         client,
         backend,
@@ -89,10 +81,11 @@ pub fn new_partial(config: &Configuration) -> Result<Service, ServiceError> {
         keystore_container,
         select_chain,
         transaction_pool,
-        other: (grandpa_block_import, grandpa_link, telemetry),
+        other: (block_import, grandpa_link, telemetry),
     })
 }
 
+/// Nothing is reported unless the chain specification or the operator names endpoints.
 fn telemetry(config: &Configuration) -> Result<Option<(TelemetryWorker, Telemetry)>, ServiceError> {
     config
         .telemetry_endpoints
@@ -107,221 +100,167 @@ fn telemetry(config: &Configuration) -> Result<Option<(TelemetryWorker, Telemetr
         .map_err(Into::into)
 }
 
-fn import_queue(
+fn pool(
     config: &Configuration,
-    client: &Arc<FullClient>,
-    block_import: &GrandpaBlockImport,
     task_manager: &TaskManager,
-    telemetry: Option<TelemetryHandle>,
-) -> Result<sc_consensus::DefaultImportQueue<Block>, ServiceError> {
-    let slot_duration = sc_consensus_aura::slot_duration(&**client)?;
-    let queue = sc_consensus_aura::import_queue::<AuraPair, _, _, _, _, _>(ImportQueueParams {
-        block_import: block_import.clone(),
-        justification_import: Some(Box::new(block_import.clone())),
-        client: client.clone(),
-        create_inherent_data_providers: move |_, ()| async move {
-            let timestamp = sp_timestamp::InherentDataProvider::from_system_time();
-            let slot = sp_consensus_aura::inherents::InherentDataProvider::from_timestamp_and_slot_duration(
-                *timestamp,
-                slot_duration,
-            );
-            Ok((slot, timestamp))
-        },
-        spawner: &task_manager.spawn_essential_handle(),
-        registry: config.prometheus_registry(),
-        check_for_equivocation: Default::default(),
-        telemetry,
-        compatibility_mode: Default::default(),
-    })?;
-    Ok(queue)
+    client: &Arc<FullClient>,
+) -> Arc<FullPool> {
+    let pool = sc_transaction_pool::Builder::new(
+        task_manager.spawn_essential_handle(),
+        client.clone(),
+        config.role.is_authority().into(),
+    );
+    Arc::from(
+        pool.with_options(config.transaction_pool.clone())
+            .with_prometheus(config.prometheus_registry())
+            .build(),
+    )
 }
 
 /// The whole node, on the network back end that the operator chose.
 pub fn new_full(config: Configuration) -> Result<TaskManager, ServiceError> {
-    use sc_network::config::NetworkBackendType::{Libp2p, Litep2p};
     match config.network.network_backend {
-        Libp2p => new_full_on::<sc_network::NetworkWorker<_, _>>(config),
-        Litep2p => new_full_on::<sc_network::Litep2pNetworkBackend>(config),
+        NetworkBackendType::Libp2p => new_full_on::<NetworkWorker<Block, Hash>>(config),
+        NetworkBackendType::Litep2p => new_full_on::<Litep2pNetworkBackend>(config),
     }
 }
 
-fn new_full_on<N>(config: Configuration) -> Result<TaskManager, ServiceError>
-where
-    N: sc_network::NetworkBackend<Block, <Block as sp_runtime::traits::Block>::Hash>,
-{
-    let PartialComponents {
-        client,
-        backend,
-        mut task_manager,
-        import_queue,
-        keystore_container,
-        select_chain,
-        transaction_pool,
-        other: (block_import, grandpa_link, mut telemetry),
-    } = new_partial(&config)?;
-
-    let genesis = client.block_hash(0).ok().flatten().ok_or("the database has no first block")?;
+fn new_full_on<N: NetworkBackend<Block, Hash>>(
+    config: Configuration,
+) -> Result<TaskManager, ServiceError> {
+    let node = new_partial(&config)?;
+    let (client, backend, pool) = (node.client, node.backend, node.transaction_pool);
+    let (block_import, grandpa_link, mut telemetry) = node.other;
+    let mut task_manager = node.task_manager;
+    let keystore = node.keystore_container.keystore();
+    let genesis = client
+        .block_hash(0)?
+        .ok_or("the database has no first block")?;
     let metrics = N::register_notification_metrics(config.prometheus_registry());
-    let mut net_config = sc_network::config::FullNetworkConfiguration::<_, _, N>::new(
-        &config.network,
-        config.prometheus_registry().cloned(),
-    );
-    let grandpa_protocol = sc_consensus_grandpa::protocol_standard_name(&genesis, &config.chain_spec);
-    let (grandpa_protocol_config, grandpa_notifications) =
-        sc_consensus_grandpa::grandpa_peers_set_config::<_, N>(
-            grandpa_protocol.clone(),
-            metrics.clone(),
-            net_config.peer_store_handle(),
-        );
-    net_config.add_notification_protocol(grandpa_protocol_config);
-    let warp_sync = Arc::new(sc_consensus_grandpa::warp_proof::NetworkProvider::new(
-        backend.clone(),
-        grandpa_link.shared_authority_set().clone(),
-        Vec::default(),
-    ));
+    let (net_config, protocol_name, notifications) =
+        grandpa_network::<N>(&config, genesis, &metrics);
     let (network, system_rpc_tx, tx_handler_controller, sync_service, _bitswap) =
         sc_service::build_network(sc_service::BuildNetworkParams {
             config: &config,
             net_config,
             client: client.clone(),
-            transaction_pool: transaction_pool.clone(),
+            transaction_pool: pool.clone(),
             spawn_handle: task_manager.spawn_handle(),
             spawn_essential_handle: task_manager.spawn_essential_handle(),
-            import_queue,
+            import_queue: node.import_queue,
             block_announce_validator_builder: None,
-            warp_sync_config: Some(WarpSyncConfig::WithProvider(warp_sync)),
+            warp_sync_config: Some(warp_sync(&backend, &grandpa_link)),
             block_relay: None,
             metrics,
             gap_sync_body_policy: None,
         })?;
 
-    let role = config.role;
-    let force_authoring = config.force_authoring;
-    let name = config.network.node_name.clone();
-    let enable_grandpa = !config.disable_grandpa;
-    let prometheus_registry = config.prometheus_registry().cloned();
-    let shared_voter_state = SharedVoterState::empty();
-
-    sc_service::spawn_tasks(sc_service::SpawnTasksParams {
-        network: network.clone(),
+    let voter_state = SharedVoterState::empty();
+    let rpc_builder = rpc_builder(&client, &backend, &pool, &grandpa_link, &voter_state);
+    let authoring = config.role.is_authority().then(|| Authoring {
         client: client.clone(),
-        keystore: keystore_container.keystore(),
+        select_chain: node.select_chain,
+        block_import,
+        pool: pool.clone(),
+        keystore: keystore.clone(),
+        sync: sync_service.clone(),
+        force: config.force_authoring,
+        prometheus: config.prometheus_registry().cloned(),
+    });
+    let voting = (!config.disable_grandpa).then(|| Voting {
+        name: config.network.node_name.clone(),
+        role: config.role,
+        keystore: keystore.clone(),
+        link: grandpa_link,
+        network: network.clone(),
+        sync: sync_service.clone(),
+        protocol_name,
+        notifications,
+        voter_state,
+        pool: pool.clone(),
+        prometheus: config.prometheus_registry().cloned(),
+    });
+    sc_service::spawn_tasks(sc_service::SpawnTasksParams {
+        network,
+        client,
+        keystore,
         task_manager: &mut task_manager,
-        transaction_pool: transaction_pool.clone(),
-        rpc_builder: rpc_builder(&client, &backend, &transaction_pool, &grandpa_link, &shared_voter_state),
+        transaction_pool: pool,
+        rpc_builder,
         backend,
         system_rpc_tx,
         tx_handler_controller,
-        sync_service: sync_service.clone(),
+        sync_service,
         config,
         telemetry: telemetry.as_mut(),
         tracing_execute_block: None,
     })?;
-
-    if role.is_authority() {
-        let proposer_factory = sc_basic_authorship::ProposerFactory::new(
-            task_manager.spawn_handle(),
-            client.clone(),
-            transaction_pool.clone(),
-            prometheus_registry.as_ref(),
-            telemetry.as_ref().map(Telemetry::handle),
-        );
-        let slot_duration = sc_consensus_aura::slot_duration(&*client)?;
-        let aura = sc_consensus_aura::start_aura::<AuraPair, _, _, _, _, _, _, _, _, _, _>(StartAuraParams {
-            slot_duration,
-            client,
-            select_chain,
-            block_import,
-            proposer_factory,
-            create_inherent_data_providers: move |_, ()| async move {
-                let timestamp = sp_timestamp::InherentDataProvider::from_system_time();
-                let slot =
-                    sp_consensus_aura::inherents::InherentDataProvider::from_timestamp_and_slot_duration(
-                        *timestamp,
-                        slot_duration,
-                    );
-                Ok((slot, timestamp))
-            },
-            force_authoring,
-            backoff_authoring_blocks: None::<()>,
-            keystore: keystore_container.keystore(),
-            sync_oracle: sync_service.clone(),
-            justification_sync_link: sync_service.clone(),
-            block_proposal_slot_portion: SlotProportion::new(1f32 / 3f32),
-            max_block_proposal_slot_portion: None,
-            telemetry: telemetry.as_ref().map(Telemetry::handle),
-            compatibility_mode: Default::default(),
-        })?;
-        task_manager
-            .spawn_essential_handle()
-            .spawn_blocking("aura", Some("block-authoring"), aura);
-    }
-
-    if enable_grandpa {
-        let voter = sc_consensus_grandpa::GrandpaParams {
-            config: sc_consensus_grandpa::Config {
-                gossip_duration: GOSSIP,
-                justification_generation_period: JUSTIFICATION_PERIOD,
-                name: Some(name),
-                observer_enabled: false,
-                keystore: role.is_authority().then(|| keystore_container.keystore()),
-                local_role: role,
-                telemetry: telemetry.as_ref().map(Telemetry::handle),
-                protocol_name: grandpa_protocol,
-            },
-            link: grandpa_link,
-            network: network as Arc<dyn NetworkService>,
-            sync: sync_service,
-            notification_service: grandpa_notifications,
-            // For the best block, without waiting behind it: a removal is final as soon as it can be.
-            voting_rule: VotingRulesBuilder::new().build(),
-            prometheus_registry,
-            shared_voter_state,
-            telemetry: telemetry.as_ref().map(Telemetry::handle),
-            offchain_tx_pool_factory: OffchainTransactionPoolFactory::new(transaction_pool),
-        };
-        task_manager.spawn_essential_handle().spawn_blocking(
-            "grandpa-voter",
-            None,
-            sc_consensus_grandpa::run_grandpa_voter(voter)?,
-        );
-    }
+    let handle = telemetry.as_ref().map(Telemetry::handle);
+    authoring.map_or(Ok(()), |it| it.start(&task_manager, handle.clone()))?;
+    voting.map_or(Ok(()), |it| it.start(&task_manager, handle))?;
     Ok(task_manager)
 }
 
-type RpcBuilder = Box<
-    dyn Fn(
-        sc_rpc::SubscriptionTaskExecutor,
-    ) -> Result<jsonrpsee::RpcModule<()>, ServiceError>,
->;
+/// Nodes that join can skip to the finalized state, following the validators' hand-overs.
+fn warp_sync(backend: &Arc<FullBackend>, link: &GrandpaLink) -> WarpSyncConfig<Block> {
+    WarpSyncConfig::WithProvider(Arc::new(
+        sc_consensus_grandpa::warp_proof::NetworkProvider::new(
+            backend.clone(),
+            link.shared_authority_set().clone(),
+            Vec::default(),
+        ),
+    ))
+}
+
+/// The network with GRANDPA's protocol in it, how that is called, and its messages.
+fn grandpa_network<N: NetworkBackend<Block, Hash>>(
+    config: &Configuration,
+    genesis: Hash,
+    metrics: &NotificationMetrics,
+) -> (
+    FullNetworkConfiguration<Block, Hash, N>,
+    ProtocolName,
+    Box<dyn NotificationService>,
+) {
+    let prometheus = config.prometheus_registry().cloned();
+    let mut network = FullNetworkConfiguration::new(&config.network, prometheus);
+    let name = sc_consensus_grandpa::protocol_standard_name(&genesis, &config.chain_spec);
+    let (protocol, notifications) = sc_consensus_grandpa::grandpa_peers_set_config::<_, N>(
+        name.clone(),
+        metrics.clone(),
+        network.peer_store_handle(),
+    );
+    network.add_notification_protocol(protocol);
+    (network, name, notifications)
+}
+
+/// Makes the RPC, once for each of its servers.
+type RpcBuilder =
+    Box<dyn Fn(sc_rpc::SubscriptionTaskExecutor) -> Result<jsonrpsee::RpcModule<()>, ServiceError>>;
 
 fn rpc_builder(
     client: &Arc<FullClient>,
     backend: &Arc<FullBackend>,
     pool: &Arc<FullPool>,
     grandpa_link: &GrandpaLink,
-    shared_voter_state: &SharedVoterState,
+    voter_state: &SharedVoterState,
 ) -> RpcBuilder {
-    let (client, backend, pool) = (client.clone(), backend.clone(), pool.clone());
-    let shared_authority_set = grandpa_link.shared_authority_set().clone();
-    let justification_stream = grandpa_link.justification_stream();
-    let shared_voter_state = shared_voter_state.clone();
-    let finality_provider = sc_consensus_grandpa::FinalityProofProvider::new_for_service(
-        backend,
-        Some(shared_authority_set.clone()),
-    );
-    Box::new(move |subscription_executor| {
-        let deps = rpc::FullDeps {
-            client: client.clone(),
-            pool: pool.clone(),
-            grandpa: rpc::GrandpaDeps {
-                shared_voter_state: shared_voter_state.clone(),
-                shared_authority_set: shared_authority_set.clone(),
-                justification_stream: justification_stream.clone(),
-                subscription_executor,
-                finality_provider: finality_provider.clone(),
-            },
-        };
-        rpc::create_full(deps).map_err(Into::into)
+    let authority_set = grandpa_link.shared_authority_set().clone();
+    let finality =
+        FinalityProofProvider::new_for_service(backend.clone(), Some(authority_set.clone()));
+    let grandpa = rpc::GrandpaDeps {
+        voter_state: voter_state.clone(),
+        authority_set,
+        justifications: grandpa_link.justification_stream(),
+        finality,
+    };
+    let deps = rpc::FullDeps {
+        client: client.clone(),
+        pool: pool.clone(),
+        grandpa,
+    };
+    Box::new(move |executor| {
+        let module = rpc::create_full(deps.clone(), executor);
+        module.map_err(|error| ServiceError::Other(error.to_string()))
     })
 }

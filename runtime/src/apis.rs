@@ -5,6 +5,13 @@ use frame_support::{
     dispatch::GetDispatchInfo,
     genesis_builder_helper::{build_state, get_preset},
 };
+use keyward_protocol::{
+    view::{
+        AuthorityView, ConflictView, CustodyView, DeviceView, GatewayView, GroupView,
+        InvitationView, MemberView, PermissionsView,
+    },
+    AccountId as RawAccount, DeviceId, GroupId,
+};
 use pallet_grandpa::AuthorityId as GrandpaId;
 use pallet_transaction_payment_rpc_runtime_api::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
@@ -19,7 +26,7 @@ use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
 use crate::{
-    genesis, AccountId, Balance, Block, Executive, Grandpa, InherentDataExt, Nonce, Runtime,
+    genesis, AccountId, Balance, Block, Executive, Fleet, Grandpa, InherentDataExt, Nonce, Runtime,
     RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, SLOT_MS, VERSION,
 };
 
@@ -188,6 +195,64 @@ impl_runtime_apis! {
         }
     }
 
+    impl pallet_fleet::runtime_api::FleetApi<Block> for Runtime {
+        fn changes() -> u64 {
+            Fleet::changes()
+        }
+
+        fn gateway(account: RawAccount) -> Option<GatewayView> {
+            Fleet::gateway(account)
+        }
+
+        fn gateways() -> Vec<GatewayView> {
+            Fleet::gateways()
+        }
+
+        fn authorities() -> Vec<AuthorityView> {
+            Fleet::authorities()
+        }
+
+        fn device(device: DeviceId) -> Option<DeviceView> {
+            Fleet::device(device)
+        }
+
+        fn devices_of(owner: RawAccount, after: Option<DeviceId>, limit: u32) -> Vec<DeviceView> {
+            Fleet::devices_of(owner, after, limit)
+        }
+
+        fn devices(after: Option<DeviceId>, limit: u32) -> Vec<DeviceView> {
+            Fleet::devices(after, limit)
+        }
+
+        fn group(group: GroupId) -> Option<GroupView> {
+            Fleet::group(group)
+        }
+
+        fn groups(after: Option<GroupId>, limit: u32) -> Vec<GroupId> {
+            Fleet::groups(after, limit)
+        }
+
+        fn members(group: GroupId, after: Option<DeviceId>, limit: u32) -> Vec<MemberView> {
+            Fleet::members(group, after, limit)
+        }
+
+        fn custody(account: RawAccount) -> Vec<CustodyView> {
+            Fleet::custody(account)
+        }
+
+        fn conflicts(group: GroupId) -> Vec<ConflictView> {
+            Fleet::conflicts(group)
+        }
+
+        fn invitations(owner: RawAccount) -> Vec<InvitationView> {
+            Fleet::invitations(owner)
+        }
+
+        fn permissions(account: RawAccount) -> PermissionsView {
+            Fleet::permissions(account)
+        }
+    }
+
     impl sp_genesis_builder::GenesisBuilder<Block> for Runtime {
         fn build_state(config: Vec<u8>) -> sp_genesis_builder::Result {
             build_state::<RuntimeGenesisConfig>(config)
@@ -199,6 +264,41 @@ impl_runtime_apis! {
 
         fn preset_names() -> Vec<sp_genesis_builder::PresetId> {
             genesis::preset_names()
+        }
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    impl frame_benchmarking::Benchmark<Block> for Runtime {
+        fn benchmark_metadata(
+            extra: bool,
+        ) -> (Vec<frame_benchmarking::BenchmarkList>, Vec<frame_support::traits::StorageInfo>) {
+            crate::benchmarks::list(extra)
+        }
+
+        fn dispatch_benchmark(
+            config: frame_benchmarking::BenchmarkConfig,
+        ) -> Result<Vec<frame_benchmarking::BenchmarkBatch>, alloc::string::String> {
+            crate::benchmarks::run(config)
+        }
+    }
+
+    #[cfg(feature = "try-runtime")]
+    impl frame_try_runtime::TryRuntime<Block> for Runtime {
+        fn on_runtime_upgrade(
+            checks: frame_try_runtime::UpgradeCheckSelect,
+        ) -> (sp_weights::Weight, sp_weights::Weight) {
+            let weight = Executive::try_runtime_upgrade(checks).expect("the upgrade passes its checks");
+            (weight, crate::configs::system::Weights::get().max_block)
+        }
+
+        fn execute_block(
+            block: <Block as BlockT>::LazyBlock,
+            state_root_check: bool,
+            signature_check: bool,
+            select: frame_try_runtime::TryStateSelect,
+        ) -> sp_weights::Weight {
+            Executive::try_execute_block(block, state_root_check, signature_check, select)
+                .expect("the block passes its checks")
         }
     }
 }

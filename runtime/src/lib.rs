@@ -1,7 +1,10 @@
 //! Keyward's runtime: composition only (DESIGN sections 3 and 4). Rules live in the pallets, bytes in `keyward-protocol`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![recursion_limit = "512"]
-#![expect(missing_docs, reason = "the macros of FRAME generate public items without any")]
+#![expect(
+    missing_docs,
+    reason = "the macros of FRAME generate public items without any"
+)]
 
 #[cfg(feature = "std")]
 include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
@@ -9,6 +12,8 @@ include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 extern crate alloc;
 
 pub mod apis;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarks;
 pub mod configs;
 pub mod genesis;
 mod no_token;
@@ -43,6 +48,11 @@ pub type Address = MultiAddress<AccountId, ()>;
 pub type Header = generic::Header<BlockNumber, BlakeTwo256>;
 /// A block.
 pub type Block = generic::Block<Header, UncheckedExtrinsic>;
+/// Blocks as a node handles them: transactions stay bytes, so that it need not know the calls, which upgrades change.
+pub mod opaque {
+    /// A block.
+    pub type Block = sp_runtime::generic::Block<super::Header, sp_runtime::OpaqueExtrinsic>;
+}
 /// A transaction as it comes from outside.
 pub type UncheckedExtrinsic =
     generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TxExtension>;
@@ -149,5 +159,6 @@ mod runtime {
     #[runtime::pallet_index(23)]
     pub type TxPause = pallet_tx_pause;
 
-    // 30 is kept for Fleet.
+    #[runtime::pallet_index(30)]
+    pub type Fleet = pallet_fleet;
 }

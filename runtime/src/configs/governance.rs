@@ -150,7 +150,7 @@ impl Contains<RuntimeCallNameOf<Runtime>> for NeverPaused {
             b"TechnicalCommittee",
             b"TxPause",
         ];
-        const FLEET: [&[u8]; 8] = [
+        const FLEET: [&[u8]; 10] = [
             b"remove_members",
             b"suspend_device",
             b"revoke_device",
@@ -159,6 +159,8 @@ impl Contains<RuntimeCallNameOf<Runtime>> for NeverPaused {
             b"withdraw_staged",
             b"suspend_gateway",
             b"expel_gateway",
+            b"revoke_authority",
+            b"freeze_group",
         ];
         let (pallet, call) = (name.0.as_slice(), name.1.as_slice());
         PALLETS.contains(&pallet) || (pallet == b"Fleet" && FLEET.contains(&call))

@@ -1,5 +1,6 @@
 //! How each pallet is configured, by what it is about.
 
 mod consensus;
-mod governance;
-mod system;
+mod fleet;
+pub mod governance;
+pub mod system;
