@@ -1,5 +1,6 @@
 //! The committed metadata and the Rust types of this crate and of `keyward-protocol` agree, call by call and answer by answer.
 
+use codec::Encode;
 use keyward_protocol::{
     beacon::BlockRef,
     policy::Policy,
@@ -17,12 +18,14 @@ use subxt::Metadata;
 
 use crate::{
     call::FLEET_CALLS,
+    fake::FakeNode,
+    motion::motion_key,
     rpc::Versions,
     runtime::{Runtime, COMMITTED},
     shape::{Shape, Shapes},
     transaction,
-    view::FLEET_API,
-    Call, KeyAuthorisation, Quotas, ReceiptItem, Signer, Weight,
+    view::{storage_key, FLEET_API},
+    Call, Client, KeyAuthorisation, OpenMotion, Quotas, ReceiptItem, Signer, Weight,
 };
 
 const ACCOUNT: AccountId = AccountId([1; 32]);
@@ -328,6 +331,25 @@ fn every_answer_of_the_fleet_api_is_what_this_crate_decodes() {
 }
 
 #[test]
+fn holdings_are_stored_as_this_crate_reads_them() {
+    #[derive(TypeInfo)]
+    #[expect(dead_code, reason = "only its type is looked at")]
+    struct Holding {
+        epoch: u32,
+        at: u32,
+    }
+    let fleet = metadata().pallet_by_name("Fleet").unwrap();
+    let holdings = fleet.storage().unwrap().entry_by_name("Holdings").unwrap();
+    let stored = Shapes::of(metadata().types()).shape(holdings.value_ty());
+    assert_eq!(stored, shape_of::<Holding>());
+    let hashers: Vec<String> = holdings
+        .keys()
+        .map(|key| format!("{:?}", key.hasher))
+        .collect();
+    assert_eq!(hashers, ["Blake2_128Concat", "Blake2_128Concat"]);
+}
+
+#[test]
 fn the_committed_runtime_is_compatible_with_itself_and_another_one_is_not() {
     assert_eq!(runtime().check(), Ok(()));
     let versions = Versions {
@@ -357,6 +379,41 @@ fn the_committed_runtime_is_compatible_with_itself_and_another_one_is_not() {
         "{text}"
     );
     assert!(!text.contains("Fleet.rotate"), "{text}");
+}
+
+#[tokio::test]
+async fn an_open_motion_is_read_with_its_call_and_votes() {
+    let node = FakeNode::with_blocks(1);
+    let call = Call::suspend_gateway(ACCOUNT);
+    let call = call.encode_for(&runtime().metadata()).unwrap();
+    let hash = Digest(sp_crypto_hashing::blake2_256(&call));
+    let votes = (3u32, 2u32, vec![ACCOUNT], Vec::<AccountId>::new(), 900u32);
+    node.store(storage_key("Council", "Proposals"), vec![hash].encode());
+    node.store(motion_key("ProposalOf", hash), call.clone());
+    node.store(motion_key("Voting", hash), votes.encode());
+    let client = Client::over(std::sync::Arc::new(node)).await.unwrap();
+    let head = client.finalized().await.unwrap().hash;
+    let expected = OpenMotion {
+        hash,
+        index: 3,
+        threshold: 2,
+        ayes: vec![ACCOUNT],
+        nays: Vec::new(),
+        end: 900,
+        path: "Fleet.suspend_gateway".into(),
+        call,
+    };
+    assert_eq!(client.at(head).motions().await, Ok(vec![expected]));
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_end_is_refused() {
+    let node = FakeNode::with_blocks(1);
+    let client = Client::over(std::sync::Arc::new(node)).await.unwrap();
+    let head = client.finalized().await.unwrap();
+    let refused = client.at(head.hash).groups().await;
+    let refused = refused.unwrap_err();
+    assert!(refused.to_string().contains("does not end"), "{refused}");
 }
 
 #[tokio::test]

@@ -138,7 +138,7 @@ impl Blocks {
     }
 
     /// The block after `last`, if it is its child.
-    async fn following(&self, last: BlockRef) -> Result<Block, Stuck> {
+    async fn following(&mut self, last: BlockRef) -> Result<Block, Stuck> {
         let number = last.number.saturating_add(1);
         let block = self.number(number).await?;
         match block.parent == last.hash {
@@ -151,7 +151,7 @@ impl Blocks {
     }
 
     /// Checks that the node still has what was finalized before. A node that is behind cannot tell yet.
-    async fn same_chain(&self, last: BlockRef) -> Result<(), Stuck> {
+    async fn same_chain(&mut self, last: BlockRef) -> Result<(), Stuck> {
         let expected = BlockHash(self.genesis.0);
         match self.rpc.block_hash(0).await? {
             Some(actual) if actual != expected => {
@@ -172,18 +172,18 @@ impl Blocks {
         }
     }
 
-    async fn number(&self, number: u32) -> Result<Block, Stuck> {
+    async fn number(&mut self, number: u32) -> Result<Block, Stuck> {
         let hash = self.rpc.block_hash(number).await?;
         let hash = hash.ok_or_else(|| absent(&format!("block {number}")))?;
         self.block(hash).await
     }
 
-    async fn header(&self, hash: BlockHash) -> Result<crate::rpc::Header, Stuck> {
+    async fn header(&mut self, hash: BlockHash) -> Result<crate::rpc::Header, Stuck> {
         let header = self.rpc.header(hash).await?;
         Ok(header.ok_or_else(|| absent(&format!("header of {hash}")))?)
     }
 
-    async fn block(&self, hash: BlockHash) -> Result<Block, Stuck> {
+    async fn block(&mut self, hash: BlockHash) -> Result<Block, Stuck> {
         let header = self.header(hash).await?;
         Ok(Block {
             number: header.number,
@@ -193,7 +193,7 @@ impl Blocks {
         })
     }
 
-    async fn time_ms(&self, hash: BlockHash) -> Result<u64, RpcFailed> {
+    async fn time_ms(&mut self, hash: BlockHash) -> Result<u64, RpcFailed> {
         match view::time_ms(&*self.rpc, hash).await {
             Err(error) if error.is_pruned() => Ok(0),
             time => time,

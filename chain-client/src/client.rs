@@ -111,6 +111,11 @@ impl Client {
         })
     }
 
+    /// Hash of the block of a number on the node's best chain; none if the node does not have it.
+    pub async fn block_hash(&self, number: u32) -> Result<Option<BlockHash>, RpcFailed> {
+        self.rpc.block_hash(number).await
+    }
+
     /// Walks finalized blocks: those after `last`, or from the newest one on.
     pub fn finalized_after(&self, last: Option<BlockRef>) -> Blocks {
         Blocks::new(self.rpc.clone(), self.genesis, last)

@@ -1,7 +1,7 @@
 //! A node for tests: a list of finalized blocks that a test lets grow, break and come back.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -13,7 +13,7 @@ use futures::{
 };
 use keyward_protocol::{AccountId, BlockHash, Genesis};
 
-use crate::rpc::{Header, PoolHint, Rpc, RpcFailed, Versions};
+use crate::rpc::{Entry, Header, PoolHint, Rpc, RpcFailed, Versions, ENTRIES};
 
 #[derive(Default)]
 struct State {
@@ -25,6 +25,7 @@ struct State {
     submitted: Vec<Vec<u8>>,
     refuse: Option<RpcFailed>,
     subscriptions: u32,
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// The node.
@@ -86,6 +87,10 @@ impl FakeNode {
         self.state().refuse = with;
     }
 
+    pub(crate) fn store(&self, key: Vec<u8>, value: Vec<u8>) {
+        self.state().entries.insert(key, value);
+    }
+
     pub(crate) fn submitted(&self) -> Vec<Vec<u8>> {
         self.state().submitted.clone()
     }
@@ -137,9 +142,26 @@ impl Rpc for FakeNode {
         Ok(find(&state, hash).map(|number| state.blocks[number].2.clone()))
     }
 
-    async fn storage(&self, _: &[u8], at: BlockHash) -> Result<Option<Vec<u8>>, RpcFailed> {
+    async fn storage(&self, key: &[u8], at: BlockHash) -> Result<Option<Vec<u8>>, RpcFailed> {
         let state = self.connected()?;
+        if let Some(value) = state.entries.get(key) {
+            return Ok(Some(value.clone()));
+        }
         Ok(find(&state, at).map(|number| (number as u64 * 2_000).encode()))
+    }
+
+    async fn entries(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        _: BlockHash,
+    ) -> Result<Vec<Entry>, RpcFailed> {
+        let state = self.connected()?;
+        let fits =
+            |key: &Vec<u8>| key.starts_with(prefix) && after.is_none_or(|after| &key[..] > after);
+        let entries = state.entries.iter().filter(|(key, _)| fits(key));
+        let entries = entries.map(|(key, value)| (key.clone(), value.clone()));
+        Ok(entries.take(ENTRIES as usize).collect())
     }
 
     async fn call(&self, function: &str, args: &[u8], _: BlockHash) -> Result<Vec<u8>, RpcFailed> {
@@ -155,6 +177,8 @@ impl Rpc for FakeNode {
                 let length = Compact(metadata.len() as u32);
                 Ok([&Some(length).encode()[..], metadata].concat())
             }
+            // A list that never ends: the same full page again and again.
+            "FleetApi_groups" => Ok(vec!["g"; 1024].encode()),
             other => panic!("{other}"),
         }
     }

@@ -8,9 +8,10 @@ use crate::{
     call::{two_thirds, Call, Weight},
     client::Client,
     outcome::Finalized,
+    progress::Progress,
     rpc::{decode, Rpc, RpcFailed},
     signer::Signer,
-    submit::{Progress, SubmitFailed},
+    submit::SubmitFailed,
     view::{council, storage_key, ReadFailed, View},
 };
 
@@ -194,8 +195,8 @@ async fn votes(rpc: &dyn Rpc, hash: Digest, at: BlockHash) -> Result<Votes, RpcF
     decode("votes of a motion", &votes.ok_or_else(|| absent(hash))?)
 }
 
-/// Motions are stored under the hash itself.
-fn motion_key(item: &str, hash: Digest) -> Vec<u8> {
+/// Motions are stored under the hash itself (`Identity`).
+pub(crate) fn motion_key(item: &str, hash: Digest) -> Vec<u8> {
     [&storage_key("Council", item)[..], &hash.0].concat()
 }
 

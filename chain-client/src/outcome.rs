@@ -76,6 +76,11 @@ impl Search {
             head: None,
         }
     }
+
+    /// The newest finalized block that was looked at.
+    pub(crate) fn head(&self) -> Option<BlockHash> {
+        self.head
+    }
 }
 
 /// Hash of a block, and of its transactions.

@@ -10,7 +10,7 @@ use subxt::{
     config::{substrate::H256, RpcConfigFor},
     rpcs::{
         client::{reconnecting_rpc_client::ExponentialBackoff, ReconnectingRpcClient},
-        methods::legacy::{LegacyRpcMethods, NumberOrHex, TransactionStatus},
+        methods::legacy::{Bytes, LegacyRpcMethods, NumberOrHex, TransactionStatus},
         RpcClient,
     },
     utils::AccountId32,
@@ -115,6 +115,12 @@ pub struct Versions {
     pub transaction: u32,
 }
 
+/// Entries of a storage map asked for at once.
+pub const ENTRIES: u32 = 256;
+
+/// Key and value of a storage map's entry.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// What a node is asked.
 #[async_trait]
 pub trait Rpc: Send + Sync + 'static {
@@ -128,6 +134,13 @@ pub trait Rpc: Send + Sync + 'static {
     async fn body(&self, hash: BlockHash) -> Result<Option<Vec<Vec<u8>>>, RpcFailed>;
     /// A storage value at a block.
     async fn storage(&self, key: &[u8], at: BlockHash) -> Result<Option<Vec<u8>>, RpcFailed>;
+    /// Up to [`ENTRIES`] keys with their values, from those that begin with `prefix` and come after `after`.
+    async fn entries(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        at: BlockHash,
+    ) -> Result<Vec<Entry>, RpcFailed>;
     /// The answer of a runtime API at a block.
     async fn call(&self, function: &str, args: &[u8], at: BlockHash) -> Result<Vec<u8>, RpcFailed>;
     /// Versions of the runtime at a block.
@@ -248,6 +261,28 @@ impl Rpc for Node {
         answer(|| self.methods.state_get_storage(key, Some(H256(at.0)))).await
     }
 
+    async fn entries(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        at: BlockHash,
+    ) -> Result<Vec<Entry>, RpcFailed> {
+        let at = Some(H256(at.0));
+        let keys = answer(|| {
+            self.methods
+                .state_get_keys_paged(prefix, ENTRIES, after, at)
+        })
+        .await?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = || keys.iter().map(|key| &key[..]);
+        let changes = answer(|| self.methods.state_query_storage_at(keys(), at)).await?;
+        let values = changes.into_iter().flat_map(|set| set.changes);
+        let entry = |(key, value): (Bytes, Option<Bytes>)| Some((key.0, value?.0));
+        Ok(values.filter_map(entry).collect())
+    }
+
     async fn call(&self, function: &str, args: &[u8], at: BlockHash) -> Result<Vec<u8>, RpcFailed> {
         answer(|| {
             self.methods
@@ -300,5 +335,61 @@ pub fn decode<T: Decode>(what: &str, bytes: &[u8]) -> Result<T, RpcFailed> {
         left => Err(RpcFailed::Malformed {
             reason: format!("{what}: {left} bytes too many"),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(message: &str, data: Option<&str>) -> RpcFailed {
+        RpcFailed::Refused {
+            code: 4003,
+            message: message.into(),
+            data: data.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn a_discarded_state_is_told_from_other_refusals_and_is_not_asked_for_again() {
+        let pruned = refused(
+            "Client error: UnknownBlock",
+            Some("State already discarded for 0x12"),
+        );
+        assert!(pruned.is_pruned() && !pruned.is_retryable());
+        assert!(!refused("Client error: Execution failed", None).is_pruned());
+    }
+
+    #[test]
+    fn a_lost_connection_is_worth_trying_again() {
+        let lost = RpcFailed::from(subxt::rpcs::Error::DisconnectedWillReconnect("lost".into()));
+        assert!(lost.is_retryable() && !lost.is_pruned());
+    }
+
+    #[test]
+    fn an_answer_with_bytes_left_over_or_missing_makes_no_sense() {
+        assert_eq!(decode::<u16>("number", &[1, 0]), Ok(1));
+        for bytes in [&[1, 0, 0][..], &[1]] {
+            let refused = decode::<u16>("number", bytes).unwrap_err();
+            assert!(matches!(refused, RpcFailed::Malformed { .. }));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_never_answers_is_not_waited_for_for_ever() {
+        let asked = answer(std::future::pending::<Result<(), subxt::rpcs::Error>>).await;
+        assert!(asked.unwrap_err().is_retryable());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_asked_when_the_connection_was_lost_is_asked_again() {
+        let asked = std::sync::atomic::AtomicU32::new(0);
+        let ask = || async {
+            match asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+                0 | 1 => Err(subxt::rpcs::Error::DisconnectedWillReconnect("lost".into())),
+                n => Ok(n),
+            }
+        };
+        assert_eq!(answer(ask).await, Ok(2));
     }
 }

@@ -34,8 +34,16 @@ const APIS: &[(&str, &[&str])] = &[
     ("FleetApi", crate::view::FLEET_API),
     ("AccountNonceApi", &["account_nonce"]),
 ];
-/// Storage that is read directly.
-const STORAGE: &[(&str, &str)] = &[("Timestamp", "Now")];
+/// Storage that is read directly. What a motion calls is not here: it changes with every call of the runtime.
+const STORAGE: &[(&str, &str)] = &[
+    ("Timestamp", "Now"),
+    ("Council", "Members"),
+    ("Council", "Proposals"),
+    ("Council", "Voting"),
+    ("Fleet", "Holdings"),
+];
+/// Runtimes that are remembered: enough for a walk over upgrades.
+const REMEMBERED: usize = 8;
 
 /// Something of the runtime that this program uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,7 +222,12 @@ fn shape_of(item: &Item, metadata: &Metadata) -> Option<Shape> {
                 .pallet_by_name(pallet)?
                 .storage()?
                 .entry_by_name(name)?;
-            Some(shapes.shape(entry.value_ty()))
+            let hashers: Vec<String> = entry
+                .keys()
+                .map(|key| format!("{:?}", key.hasher))
+                .collect();
+            let value = shapes.shape(entry.value_ty());
+            Some(sp_crypto_hashing::blake2_256(&(hashers, value).encode()))
         }
     }
 }
@@ -250,6 +263,9 @@ impl Runtimes {
         let runtime = Arc::new(runtime);
         if let Err(incompatible) = runtime.check() {
             tracing::error!(%incompatible, "the runtime has changed");
+        }
+        if seen.len() >= REMEMBERED {
+            seen.clear();
         }
         seen.insert(versions.spec, runtime.clone());
         Ok(runtime)

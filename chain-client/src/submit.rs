@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures::{stream, stream::BoxStream, StreamExt};
-use keyward_protocol::{beacon::BlockRef, Digest};
+use keyward_protocol::beacon::BlockRef;
 use tokio::time::Instant;
 
 use crate::{
     call::{Call, CallInvalid},
     client::Client,
     outcome::{Finalized, Outcome, Search},
+    progress::{Progress, Stall},
     rpc::{PoolHint, RpcFailed},
     runtime::Incompatible,
     signer::Signer,
@@ -24,26 +25,6 @@ const RESEND_AFTER: Duration = Duration::from_secs(10);
 const LOST_AFTER: u32 = 6;
 /// How often a call is signed anew when somebody else used the nonce.
 const ATTEMPTS: u32 = 3;
-
-/// How a transaction is doing on its way: for a human to watch, not to build on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// The node took it.
-    Sent {
-        /// Its hash.
-        hash: Digest,
-    },
-    /// It is in a block that is not finalized yet.
-    InBlock {
-        /// Which.
-        block: BlockRef,
-    },
-    /// It left the node's pool; it is sent again while it may still land.
-    Left {
-        /// Why.
-        reason: String,
-    },
-}
 
 /// Why a call did not take effect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -212,6 +193,7 @@ impl Client {
         let mut search = Search::new(prepared);
         let mut failures = 0;
         let mut sent = Instant::now();
+        let mut stall = Stall::new();
         loop {
             match self.outcomes.look(prepared, &mut search).await {
                 Ok(outcome) => {
@@ -219,6 +201,10 @@ impl Client {
                     if let Some(known) = conclusion(outcome) {
                         return known;
                     }
+                    stall
+                        .notice(search.head())
+                        .into_iter()
+                        .for_each(&mut *report);
                 }
                 Err(error) if failures < LOST_AFTER => {
                     failures += 1;
@@ -317,10 +303,10 @@ fn rejection(error: &RpcFailed) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use keyward_protocol::AccountId;
+    use keyward_protocol::{AccountId, Digest};
 
     use super::*;
-    use crate::{fake::FakeNode, transaction::MORTALITY};
+    use crate::{fake::FakeNode, progress::STALLED_AFTER, transaction::MORTALITY};
 
     const ALICE: AccountId = AccountId([1; 32]);
 
@@ -392,6 +378,20 @@ mod tests {
             node.finalize(0, vec![vec![9]]);
         });
         assert_eq!(result, Err(SubmitFailed::Superseded { nonce: 7 }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_told_once_that_no_block_is_finalized() {
+        let node = FakeNode::with_blocks(3);
+        let client = client(&node).await;
+        let transaction = prepared(3);
+        let mut told = Vec::new();
+        let sending = client.send(&transaction, |progress| told.push(progress));
+        let waited = tokio::time::timeout(STALLED_AFTER * 3, sending).await;
+        assert!(waited.is_err());
+        let stalls = told.iter();
+        let stalls = stalls.filter(|progress| matches!(progress, Progress::Stalled { .. }));
+        assert_eq!(stalls.count(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! Chain state at one block, through the runtime API `FleetApi`.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use codec::{Decode, Encode};
 use keyward_protocol::{
@@ -37,6 +37,8 @@ pub(crate) const FLEET_API: &[&str] = &[
 
 /// Items asked for at once; the runtime caps it at the same number.
 const PAGE: u32 = 1024;
+/// Most items of one list that are read: a node that never comes to an end is no honest one.
+pub(crate) const LONGEST: usize = 1 << 20;
 
 /// Why state could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -175,7 +177,7 @@ impl View {
         members.map_err(|error| self.failed(error))
     }
 
-    /// Asks for page after page, until one is not full.
+    /// Asks for page after page, until one is not full. Each page must go on where the one before ended.
     async fn pages<T, K, A>(
         &self,
         method: &str,
@@ -184,25 +186,37 @@ impl View {
     ) -> Result<Vec<T>, ReadFailed>
     where
         T: Decode,
+        K: PartialEq,
         A: Encode,
     {
         let mut all: Vec<T> = Vec::new();
         loop {
+            let after = all.last().map(&key);
             let page: Vec<T> = self.fleet(method, &args(all.last().map(&key))).await?;
-            let full = page.len() >= PAGE as usize;
+            let (length, last) = (page.len(), page.last().map(&key));
             all.extend(page);
-            if !full {
-                return Ok(all);
+            match length.cmp(&(PAGE as usize)) {
+                Ordering::Less => return Ok(all),
+                Ordering::Equal if last != after && all.len() <= LONGEST => {}
+                _ => return Err(endless(method).into()),
             }
         }
     }
 
     async fn fleet<T: Decode>(&self, method: &str, args: &impl Encode) -> Result<T, ReadFailed> {
-        self.compatible.get_or_try_init(|| self.check()).await?;
+        self.compatible().await?;
         let function = format!("FleetApi_{method}");
         let answer = self.rpc.call(&function, &args.encode(), self.at).await;
         let answer = answer.map_err(|error| self.failed(error))?;
         Ok(decode(&function, &answer)?)
+    }
+
+    /// Refuses, once and for all, if the runtime at this block is not the one that this program understands.
+    pub(crate) async fn compatible(&self) -> Result<(), ReadFailed> {
+        self.compatible
+            .get_or_try_init(|| self.check())
+            .await
+            .copied()
     }
 
     async fn check(&self) -> Result<(), ReadFailed> {
@@ -219,6 +233,12 @@ impl View {
             true => ReadFailed::Pruned { block: self.at },
             false => ReadFailed::Rpc(error),
         }
+    }
+}
+
+fn endless(method: &str) -> RpcFailed {
+    RpcFailed::Malformed {
+        reason: format!("the list of FleetApi.{method} does not end"),
     }
 }
 

@@ -89,6 +89,30 @@ mod tests {
     }
 
     #[test]
+    fn every_command_teaches_with_an_example() {
+        fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, String)>) {
+            let mut subcommands = command.get_subcommands().peekable();
+            if subcommands.peek().is_none() {
+                let help = command.clone().render_long_help().to_string();
+                return found.push((path.to_owned(), help));
+            }
+            for subcommand in subcommands {
+                leaves(
+                    subcommand,
+                    &format!("{path} {}", subcommand.get_name()),
+                    found,
+                );
+            }
+        }
+        let mut commands = Vec::new();
+        leaves(&Args::command(), "keyward", &mut commands);
+        assert!(commands.len() >= 22, "{}", commands.len());
+        for (path, help) in commands {
+            assert!(help.contains(&format!("  {path}")), "{path}:\n{help}");
+        }
+    }
+
+    #[test]
     fn global_options_may_stand_before_and_after_the_command() {
         for line in [
             "keyward --json --url ws://h:1 device list",

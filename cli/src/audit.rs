@@ -1,6 +1,9 @@
 //! `keyward audit`: who held which key of a group when, from the chain (DESIGN section 4.1; the paper's Fig. 11).
 
+mod text;
+
 use clap::Args;
+use keyward_chain_client::Holding;
 use keyward_protocol::{
     beacon::BlockRef,
     statement::GroupState,
@@ -11,14 +14,14 @@ use serde::Serialize;
 
 use crate::{
     chain::{ChainFailed, Context, Names},
-    output::{list, name, table},
+    output::Failure,
 };
 
 /// What every audit leaves open, so that nobody takes it for checked.
 const NOT_CHECKED: [&str; 4] = [
     "The answers are the node's: ask a node that you trust. They carry no proof yet.",
     "The chain keeps the last 64 epochs of a group; older ones are only in the hash chain, whose head is shown and not recomputed.",
-    "Of each device the chain keeps the last epoch that it acknowledged: it is listed there, and held the earlier ones since it joined.",
+    "Of each device, also of one that left, the chain keeps the last epoch that it acknowledged: it is listed there, and held the earlier ones since it joined.",
     "A delivery is what the custodian recorded; an acknowledgement is signed by the device and was verified by the chain.",
 ];
 
@@ -29,8 +32,8 @@ Examples:
   keyward audit hsu0001
   keyward audit hsu0001 --json
 
-A conflict is a device that signed for another key than the chain has: a custodian gave members different keys. The
-exit code is 1 if there is one.")]
+A conflict is a device that signed for another key than the chain has: a custodian gave members different keys, or the
+device lies. The exit code is 1 if there is one.")]
 pub struct Command {
     /// The group
     group: GroupId,
@@ -49,7 +52,7 @@ pub enum AuditFailed {
         group: GroupId,
     },
     /// Devices saw other keys than the chain has.
-    #[error("{count} conflict(s) in group {group}: its custodian gave devices other keys than it committed to; remove that custodian")]
+    #[error("{count} conflict(s) in group {group}: a custodian gave devices other keys than it committed to, or the devices lie; find out which, then remove the custodian or revoke the device")]
     Conflicts {
         /// The group.
         group: GroupId,
@@ -57,6 +60,8 @@ pub enum AuditFailed {
         count: usize,
     },
 }
+
+impl Failure for AuditFailed {}
 
 /// One epoch of the group.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -73,10 +78,13 @@ struct Epoch {
     acknowledged: Vec<Acknowledgement>,
 }
 
+/// What a device signed for: that it holds the epoch's key.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Acknowledgement {
     device: DeviceId,
     at: u32,
+    /// Whether it is a member today.
+    member: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,40 +123,49 @@ pub async fn run(command: Command, context: &Context) -> Result<(), AuditFailed>
         group: group.clone(),
     })?;
     let members = view.members(&group).await.map_err(ChainFailed::from)?;
+    let holdings = view.holdings(&group).await.map_err(ChainFailed::from)?;
     let conflicts = view.conflicts(&group).await.map_err(ChainFailed::from)?;
     let names = Names::of(&view).await?;
-    let audit = audit(block, found, members, conflicts, &|account| {
-        names.name(account)
-    });
-    context.output.show(&audit, text);
+    let seen = Seen {
+        block,
+        group: found,
+        members,
+        holdings,
+        conflicts,
+    };
+    let audit = audit(seen, &|account| names.name(account));
+    context.output.show(&audit, text::text);
     match audit.conflicts.len() {
         0 => Ok(()),
         count => Err(AuditFailed::Conflicts { group, count }),
     }
 }
 
-fn audit(
+/// What the chain says of the group at one block.
+struct Seen {
     block: BlockRef,
     group: GroupView,
-    mut members: Vec<MemberView>,
+    members: Vec<MemberView>,
+    holdings: Vec<Holding>,
     conflicts: Vec<ConflictView>,
-    name: &dyn Fn(&AccountId) -> String,
-) -> Audit {
-    members.sort_by_key(|member| member.index);
+}
+
+fn audit(mut seen: Seen, name: &dyn Fn(&AccountId) -> String) -> Audit {
+    seen.members.sort_by_key(|member| member.index);
+    seen.holdings.sort_by_key(|holding| holding.at);
+    let exchanges = seen.group.exchanges.iter();
     Audit {
-        findings: findings(&group, &members),
-        epochs: group
-            .exchanges
-            .iter()
-            .map(|(n, exchange)| epoch(*n, exchange, &members, name))
+        findings: findings(&seen.group, &seen.members),
+        epochs: exchanges
+            .map(|(number, exchange)| epoch(*number, exchange, &seen, name))
             .collect(),
-        members: members.iter().map(member).collect(),
-        group: group.group,
-        state: group.state,
-        epoch: group.epoch,
-        chain_head: group.chain_head,
-        block,
-        conflicts,
+        members: seen.members.iter().map(member).collect(),
+        group: seen.group.group,
+        state: seen.group.state,
+        epoch: seen.group.epoch,
+        chain_head: seen.group.chain_head,
+        block: seen.block,
+        conflicts: seen.conflicts,
         not_checked: NOT_CHECKED,
     }
 }
@@ -156,32 +173,30 @@ fn audit(
 fn epoch(
     epoch: u32,
     exchange: &KeyExchange,
-    members: &[MemberView],
+    seen: &Seen,
     name: &dyn Fn(&AccountId) -> String,
 ) -> Epoch {
-    let acknowledged = members
+    let is_member = |device: &DeviceId| seen.members.iter().any(|member| member.device == *device);
+    let acknowledgement = |holding: &Holding| Acknowledgement {
+        device: holding.device.clone(),
+        at: holding.at,
+        member: is_member(&holding.device),
+    };
+    let here = seen
+        .holdings
         .iter()
-        .filter_map(|member| match member.acknowledged {
-            Some((last, at)) if last == epoch => Some(Acknowledgement {
-                device: member.device.clone(),
-                at,
-            }),
-            _ => None,
-        });
-    let custodian = exchange.committed.as_ref().map(|(_, custodian)| *custodian);
+        .filter(|holding| holding.epoch == epoch);
+    let (commitment, custodian) = exchange.committed.unzip();
     Epoch {
         epoch,
         cause: exchange.cause,
         began: exchange.began,
         activated: exchange.activated,
-        commitment: exchange
-            .committed
-            .as_ref()
-            .map(|(commitment, _)| *commitment),
+        commitment,
         custodian,
         custodian_name: custodian.as_ref().map(name),
         delivery: exchange.delivery.clone(),
-        acknowledged: acknowledged.collect(),
+        acknowledged: here.map(acknowledgement).collect(),
     }
 }
 
@@ -242,254 +257,5 @@ fn findings(group: &GroupView, members: &[MemberView]) -> Vec<String> {
     findings
 }
 
-fn text(audit: &Audit) -> String {
-    let parts = [
-        format!(
-            "Audit of group {} at block {} (finalized): epoch {}, {}\n",
-            audit.group,
-            audit.block.number,
-            audit.epoch,
-            name(&audit.state)
-        ),
-        conflicts_text(&audit.conflicts),
-        format!("Findings: {}\n", bullets(&audit.findings)),
-        format!("Epochs\n{}\n", epochs_text(&audit.epochs)),
-        format!("Members\n{}\n", members_text(&audit.members)),
-        format!("Head of the hash chain: {}\n", audit.chain_head),
-        format!("Not checked here:{}", bullets(&audit.not_checked)),
-    ];
-    parts.join("\n")
-}
-
-fn bullets(lines: &[impl AsRef<str>]) -> String {
-    match lines.is_empty() {
-        true => "none".to_owned(),
-        false => lines
-            .iter()
-            .map(|line| format!("\n  - {}", line.as_ref()))
-            .collect(),
-    }
-}
-
-fn conflicts_text(conflicts: &[ConflictView]) -> String {
-    if conflicts.is_empty() {
-        return "Conflicts: none\n".to_owned();
-    }
-    let row = |conflict: &ConflictView| {
-        [
-            conflict.epoch.to_string(),
-            conflict.device.to_string(),
-            conflict.commitment.to_string(),
-            conflict.at.to_string(),
-        ]
-    };
-    let rows = table(
-        ["epoch", "device", "commitment that it saw", "block"],
-        conflicts.iter().map(row),
-    );
-    format!("CONFLICTS: {}\n{rows}\n", conflicts.len())
-}
-
-fn epochs_text(epochs: &[Epoch]) -> String {
-    let row = |epoch: &Epoch| {
-        [
-            epoch.epoch.to_string(),
-            name(&epoch.cause),
-            epoch.began.to_string(),
-            epoch
-                .activated
-                .map_or("awaited".to_owned(), |block| block.to_string()),
-            epoch
-                .custodian_name
-                .clone()
-                .unwrap_or_else(|| "-".to_owned()),
-            epoch.commitment.map_or("-".to_owned(), short),
-            epoch.delivery.as_ref().map_or("-".to_owned(), |delivery| {
-                format!("to {} in {}", delivery.recipients, delivery.at)
-            }),
-            list(
-                epoch
-                    .acknowledged
-                    .iter()
-                    .map(|ack| format!("{} in {}", ack.device, ack.at)),
-            ),
-        ]
-    };
-    let header = [
-        "epoch",
-        "cause",
-        "block",
-        "active",
-        "custodian",
-        "commitment",
-        "delivered",
-        "acknowledged",
-    ];
-    table(header, epochs.iter().map(row))
-}
-
-/// The first digits, enough to compare by eye; JSON has them all.
-fn short(commitment: Commitment) -> String {
-    commitment
-        .to_string()
-        .chars()
-        .take(12)
-        .chain(['…'])
-        .collect()
-}
-
-fn members_text(members: &[Member]) -> String {
-    let row = |member: &Member| {
-        let last = member.acknowledged_epoch.zip(member.acknowledged_at);
-        [
-            member.device.to_string(),
-            name(&member.role),
-            if member.active { "active" } else { "suspended" }.to_owned(),
-            member.joined_epoch.to_string(),
-            last.map_or("-".to_owned(), |(epoch, block)| {
-                format!("epoch {epoch} in block {block}")
-            }),
-        ]
-    };
-    table(
-        ["device", "role", "status", "since epoch", "acknowledged"],
-        members.iter().map(row),
-    )
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use keyward_protocol::{policy::Policy, topic::Filters, AgreementKey, BlockHash, VerifyingKey};
-
-    const GW: AccountId = AccountId([1; 32]);
-
-    fn exchange(cause: Cause, began: u32) -> KeyExchange {
-        KeyExchange {
-            cause,
-            began,
-            committed: Some((Commitment([began as u8; 32]), GW)),
-            activated: Some(began),
-            delivery: Some(Delivery {
-                at: began + 2,
-                recipients: 2,
-                grants_root: Digest([0; 32]),
-            }),
-        }
-    }
-
-    fn group() -> GroupView {
-        GroupView {
-            group: "hsu0001".parse().unwrap(),
-            admin: GW,
-            custodians: vec![GW],
-            filters: Filters::default(),
-            policy: Policy::default(),
-            state: GroupState::Active,
-            epoch: 2,
-            staged: Vec::new(),
-            revision: 5,
-            revised_at: 20,
-            members: 2,
-            chain_head: Digest([7; 32]),
-            exchanges: vec![
-                (1, exchange(Cause::Created, 10)),
-                (2, exchange(Cause::Joined, 20)),
-            ],
-        }
-    }
-
-    fn device(id: &str, index: u32, acknowledged: Option<(u32, u32)>) -> MemberView {
-        MemberView {
-            device: id.parse().unwrap(),
-            role: Role::Both,
-            index,
-            joined_epoch: 1,
-            filters: Filters::default(),
-            owner: GW,
-            active: true,
-            key_version: 1,
-            signing_key: VerifyingKey([2; 32]),
-            agreement_key: AgreementKey([3; 32]),
-            acknowledged,
-        }
-    }
-
-    fn of(group: GroupView, members: Vec<MemberView>, conflicts: Vec<ConflictView>) -> Audit {
-        let block = BlockRef {
-            number: 30,
-            hash: BlockHash([4; 32]),
-        };
-        audit(block, group, members, conflicts, &|_| "gw1".to_owned())
-    }
-
-    #[test]
-    fn each_device_stands_with_the_last_epoch_that_it_acknowledged() {
-        let members = vec![
-            device("1112", 1, Some((2, 24))),
-            device("1111", 0, Some((1, 14))),
-        ];
-        let audit = of(group(), members, Vec::new());
-        let devices = |epoch: usize| {
-            let acknowledged = audit.epochs[epoch].acknowledged.iter();
-            acknowledged
-                .map(|a| (a.device.to_string(), a.at))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(devices(0), [("1111".to_owned(), 14)]);
-        assert_eq!(devices(1), [("1112".to_owned(), 24)]);
-        assert_eq!(audit.findings, ["epoch 2 is not acknowledged by 1111"]);
-    }
-
-    #[test]
-    fn conflicts_come_first() {
-        let conflict = ConflictView {
-            epoch: 2,
-            device: "1112".parse().unwrap(),
-            commitment: Commitment([0xaa; 32]),
-            at: 25,
-        };
-        let text = text(&of(group(), Vec::new(), vec![conflict]));
-        let at = |what: &str| text.find(what).unwrap();
-        assert!(at("CONFLICTS: 1") < at("Findings") && at("Findings") < at("Epochs"));
-        assert!(text.contains(&"aa".repeat(32)));
-    }
-
-    #[test]
-    fn what_is_missing_is_said() {
-        let mut group = group();
-        group.exchanges.remove(0);
-        group.exchanges.insert(0, (0, exchange(Cause::Created, 3)));
-        group.exchanges[1].1.delivery = None;
-        let findings = of(group, Vec::new(), Vec::new()).findings;
-        assert_eq!(findings.len(), 2);
-        assert!(
-            findings[0].contains("missing") && findings[1].contains("not recorded as delivered")
-        );
-    }
-
-    #[test]
-    fn an_awaited_epoch_is_shown_without_commitment() {
-        let mut group = group();
-        group.state = GroupState::Awaiting;
-        group.exchanges[1].1 = KeyExchange {
-            committed: None,
-            activated: None,
-            delivery: None,
-            ..exchange(Cause::Removed, 20)
-        };
-        let audit = of(group, vec![device("1111", 0, None)], Vec::new());
-        assert_eq!(audit.epochs[1].commitment, None);
-        assert_eq!(
-            audit.findings,
-            ["epoch 2 is awaited: no custodian has committed to it"]
-        );
-        assert!(text(&audit).contains("awaited"));
-    }
-
-    #[test]
-    fn every_audit_says_what_it_does_not_check() {
-        let text = text(&of(group(), Vec::new(), Vec::new()));
-        assert!(NOT_CHECKED.iter().all(|line| text.contains(line)));
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use crate::{
     chain::{find_gateway, ChainFailed, Context},
     key_file::{self, SecretInvalid, WriteFailed},
-    output::fields,
+    output::{fields, Failure},
 };
 
 /// The authority's secret, in its directory.
@@ -143,6 +143,8 @@ pub enum CaFailed {
     #[error(transparent)]
     Chain(#[from] ChainFailed),
 }
+
+impl Failure for CaFailed {}
 
 /// What others may know of an authority: `authority.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -458,6 +460,7 @@ mod tests {
         assert!(matches!(authority(&a), Err(CaFailed::Mixed { .. })));
     }
 
+    /// REG-5, PRV-1.
     #[test]
     fn a_request_with_a_weak_key_or_unknown_fields_is_refused() {
         let dir = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use keyward_chain_client::{
 use keyward_protocol::{beacon::BlockRef, view::GatewayView, AccountId, Digest};
 use serde::Serialize;
 
-use crate::output::{Output, UsageInvalid};
+use crate::output::{Failure, Output, UsageInvalid};
 
 /// How long a command waits for a node to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,12 +45,21 @@ pub enum ChainFailed {
     /// The account's key file cannot be used.
     #[error(transparent)]
     Signer(#[from] SignerInvalid),
+    /// The command line does not make sense.
+    #[error(transparent)]
+    Usage(#[from] UsageInvalid),
     /// No such gateway.
     #[error("no gateway is called {name}; 'keyward gateway list' shows them")]
     NoGateway {
         /// What was asked for.
         name: String,
     },
+}
+
+impl Failure for ChainFailed {
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Usage(_))
+    }
 }
 
 impl ChainFailed {
@@ -107,11 +116,11 @@ impl Context {
     }
 
     /// The account that signs.
-    pub fn signer(&self) -> anyhow::Result<Signer> {
+    pub fn signer(&self) -> Result<Signer, ChainFailed> {
         let file = self.account_file.as_deref().ok_or_else(|| UsageInvalid {
             problem: "this changes the chain, so somebody must sign: name the account's key file with --account-file".into(),
         })?;
-        Ok(Signer::from_file(file).map_err(ChainFailed::from)?)
+        Ok(Signer::from_file(file)?)
     }
 
     /// Submits a call, and waits until it is finalized.
@@ -138,6 +147,9 @@ impl Context {
             }
             Progress::Left { reason } => {
                 format!("the node dropped the transaction ({reason}); sending it again")
+            }
+            Progress::Stalled { seconds } => {
+                format!("the chain has finalized no block for {seconds} s: too few validators are at work, and nothing takes effect until they are; still waiting")
             }
         });
     }

@@ -13,8 +13,8 @@ use crate::{
     ca::{read_authority_file, read_text, CaFailed},
     chain::{ChainFailed, Context, Done},
     gateway::PublicFile,
-    motions,
-    output::UsageInvalid,
+    motions::{self, MotionFailed},
+    output::{Failure, UsageInvalid},
 };
 
 /// Motions of the council, each with the threshold of two thirds of its members. Sign with a member's account (--account-file).
@@ -39,6 +39,7 @@ pub enum Command {
     )]
     Authority(AdmitAuthority),
     /// List the open motions
+    #[command(after_help = "Examples:\n  keyward council list")]
     List,
     /// Vote on an open motion
     #[command(
@@ -52,6 +53,9 @@ pub enum Command {
         against: bool,
     },
     /// Close a motion that has its votes: its call is executed
+    #[command(
+        after_help = "Examples:\n  keyward council close 3f1c…  (the hash from 'keyward council list')"
+    )]
     Close {
         /// Hash of the motion
         hash: Digest,
@@ -125,6 +129,12 @@ pub enum CouncilFailed {
     /// The authority's file cannot be used.
     #[error(transparent)]
     Authority(#[from] CaFailed),
+    /// An open motion was not shown, voted on or closed.
+    #[error(transparent)]
+    Motion(#[from] MotionFailed),
+    /// The command line does not make sense.
+    #[error(transparent)]
+    Usage(#[from] UsageInvalid),
     /// The gateway's file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
@@ -141,6 +151,17 @@ pub enum CouncilFailed {
         /// Why not.
         source: serde_json::Error,
     },
+}
+
+impl Failure for CouncilFailed {
+    fn is_usage(&self) -> bool {
+        match self {
+            Self::Usage(_) => true,
+            Self::Chain(error) => error.is_usage(),
+            Self::Motion(error) => error.is_usage(),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -184,7 +205,7 @@ impl From<Motion> for Shown {
 }
 
 /// Runs the command.
-pub async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
+pub async fn run(command: Command, context: &Context) -> Result<(), CouncilFailed> {
     match command {
         Command::Organisation(admit) => {
             let what = format!("organisation {} admitted", admit.organisation);
@@ -205,8 +226,8 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
             .await
         }
         Command::List => Ok(motions::list_open(context).await?),
-        Command::Vote { hash, against } => motions::vote(hash, !against, context).await,
-        Command::Close { hash } => motions::close(hash, context).await,
+        Command::Vote { hash, against } => Ok(motions::vote(hash, !against, context).await?),
+        Command::Close { hash } => Ok(motions::close(hash, context).await?),
     }
 }
 
@@ -236,7 +257,7 @@ fn organisation(admit: &AdmitOrganisation) -> Result<Call, UsageInvalid> {
     ))
 }
 
-fn gateway(admit: &AdmitGateway) -> anyhow::Result<Call> {
+fn gateway(admit: &AdmitGateway) -> Result<Call, CouncilFailed> {
     let public = admit.public.clone().map(read_public).transpose()?;
     let public = public.as_ref();
     let account = admit.account.or(public.map(|public| public.account));
@@ -270,7 +291,7 @@ fn read_public(path: PathBuf) -> Result<PublicFile, CouncilFailed> {
     }
 }
 
-fn authority(admit: &AdmitAuthority) -> anyhow::Result<(AuthorityId, VerifyingKey)> {
+fn authority(admit: &AdmitAuthority) -> Result<(AuthorityId, VerifyingKey), CouncilFailed> {
     let file = admit
         .authority
         .as_deref()
@@ -290,7 +311,7 @@ fn authority(admit: &AdmitAuthority) -> anyhow::Result<(AuthorityId, VerifyingKe
     })
 }
 
-async fn motion(call: Call, what: &str, context: &Context) -> anyhow::Result<()> {
+async fn motion(call: Call, what: &str, context: &Context) -> Result<(), CouncilFailed> {
     let signer = context.signer()?;
     let client = context.connect().await?;
     let path = call.path();

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     chain::{find_account, ChainFailed, Context, Done, Names},
-    output::{fields, list, name, table},
+    output::{fields, list, name, table, Failure},
 };
 
 /// Devices on chain. They register themselves through their gateway; see 'keyward ca issue --help'.
@@ -66,6 +66,12 @@ pub enum DeviceFailed {
     },
 }
 
+impl Failure for DeviceFailed {
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Chain(error) if error.is_usage())
+    }
+}
+
 #[derive(Serialize)]
 struct Changed {
     device: DeviceView,
@@ -74,10 +80,10 @@ struct Changed {
 }
 
 /// Runs the command.
-pub async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
+pub async fn run(command: Command, context: &Context) -> Result<(), DeviceFailed> {
     match command {
-        Command::List { owner } => Ok(list_devices(owner, context).await?),
-        Command::Show { device } => Ok(show(&device, context).await?),
+        Command::List { owner } => list_devices(owner, context).await,
+        Command::Show { device } => show(&device, context).await,
         Command::Suspend { device } => {
             change(&device, Call::suspend_device(&device), context).await
         }
@@ -166,7 +172,7 @@ fn text(device: &DeviceView, names: &Names) -> String {
     }
 }
 
-async fn change(device: &DeviceId, call: Call, context: &Context) -> anyhow::Result<()> {
+async fn change(device: &DeviceId, call: Call, context: &Context) -> Result<(), DeviceFailed> {
     let signer = context.signer()?;
     let client = context.connect().await?;
     let done = context.submit(&client, &signer, call).await?;

@@ -16,13 +16,14 @@ use crate::{
     ca::OwnerFile,
     chain::{find_gateway, ChainFailed, Context},
     key_file::{self, WriteFailed},
-    output::{fields, name, table},
+    output::{fields, name, table, Failure},
 };
 
 /// Gateways: a node, a broker and a bridge.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List the gateways on chain
+    #[command(after_help = "Examples:\n  keyward gateway list\n  keyward gateway list --json")]
     List,
     /// Make the keys of a new gateway
     #[command(after_help = "\
@@ -62,6 +63,8 @@ pub enum GatewayFailed {
     #[error(transparent)]
     Signer(#[from] SignerInvalid),
 }
+
+impl Failure for GatewayFailed {}
 
 /// What others may know of a gateway's keys: `public.json`.
 #[derive(Debug, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     chain::{find_account, ChainFailed, Context, Done, Names},
-    output::{fields, list, name, table, UsageInvalid},
+    output::{fields, list, name, table, Failure, UsageInvalid},
     policy_file::{self, PolicyFailed},
 };
 
@@ -23,6 +23,7 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List groups
+    #[command(after_help = "Examples:\n  keyward group list\n  keyward group list --json")]
     List,
     /// Create a group; your gateway administers it and, unless you say otherwise, keeps its keys
     #[command(after_help = "\
@@ -56,6 +57,9 @@ read what was sent before.")]
         topics: Vec<TopicFilter>,
     },
     /// List the invitations that wait for your consent
+    #[command(
+        after_help = "Examples:\n  keyward group invitations gw2\n\nAccept one with 'keyward group accept'."
+    )]
     Invitations {
         /// Your gateway: short name or account
         #[arg(value_name = "NAME|ACCOUNT")]
@@ -143,6 +147,19 @@ pub enum GroupFailed {
     /// The policy cannot be used.
     #[error(transparent)]
     Policy(#[from] PolicyFailed),
+    /// The command line does not make sense.
+    #[error(transparent)]
+    Usage(#[from] UsageInvalid),
+}
+
+impl Failure for GroupFailed {
+    fn is_usage(&self) -> bool {
+        match self {
+            Self::Usage(_) => true,
+            Self::Chain(error) => error.is_usage(),
+            _ => false,
+        }
+    }
 }
 
 /// A group with its members.
@@ -161,11 +178,11 @@ struct Changed {
 }
 
 /// Runs the command.
-pub async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
+pub async fn run(command: Command, context: &Context) -> Result<(), GroupFailed> {
     match command {
-        Command::List => Ok(list_groups(context).await?),
-        Command::Show { group } => Ok(show(&group, context).await?),
-        Command::Invitations { gateway } => Ok(invitations(&gateway, context).await?),
+        Command::List => list_groups(context).await,
+        Command::Show { group } => show(&group, context).await,
+        Command::Invitations { gateway } => invitations(&gateway, context).await,
         Command::Create(create) => create_group(create, context).await,
         Command::Add(add) => {
             let calls = chunks(&add.members, |members| {
@@ -320,10 +337,10 @@ async fn invitations(gateway: &str, context: &Context) -> Result<(), GroupFailed
     Ok(())
 }
 
-async fn create_group(create: Create, context: &Context) -> anyhow::Result<()> {
+async fn create_group(create: Create, context: &Context) -> Result<(), GroupFailed> {
     let filters = filters(create.topics)?;
     let policy = match &create.policy {
-        Some(path) => policy_file::read(path).map_err(GroupFailed::from)?,
+        Some(path) => policy_file::read(path)?,
         None => Policy::default(),
     };
     let signer = context.signer()?;
@@ -358,7 +375,7 @@ async fn accept(
     device: &DeviceId,
     topics: Vec<TopicFilter>,
     context: &Context,
-) -> anyhow::Result<()> {
+) -> Result<(), GroupFailed> {
     let chosen = filters(topics)?;
     let signer = context.signer()?;
     let (client, view) = context.view().await?;
@@ -381,7 +398,7 @@ async fn change(
     calls: Vec<Call>,
     what: &str,
     context: &Context,
-) -> anyhow::Result<()> {
+) -> Result<(), GroupFailed> {
     let signer = context.signer()?;
     let client = context.connect().await?;
     submit(&client, &signer, group, calls, what, context).await
@@ -395,7 +412,7 @@ async fn submit(
     calls: Vec<Call>,
     what: &str,
     context: &Context,
-) -> anyhow::Result<()> {
+) -> Result<(), GroupFailed> {
     let mut done = Vec::new();
     for call in calls {
         done.push(context.submit(client, signer, call).await?);

@@ -132,6 +132,7 @@ mod tests {
         assert_eq!(*read_secret(&path).unwrap(), [1; 32]);
     }
 
+    /// KEY-9.
     #[test]
     fn a_loose_or_garbled_key_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();

@@ -25,7 +25,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{args::Args, chain::Context, output::UsageInvalid};
+use crate::{
+    args::{Args, Command},
+    chain::Context,
+    output::{printable, Failure},
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -34,28 +38,25 @@ async fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    match run(args).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Each error already says what caused it.
-            eprintln!("keyward: {error}");
-            match error.is::<UsageInvalid>() {
-                true => ExitCode::from(2),
-                false => ExitCode::FAILURE,
-            }
-        }
+    let context = Context::new(args.url, args.account_file, args.json);
+    match args.command {
+        Command::Ca(command) => ended(ca::run(command, &context).await),
+        Command::Device(command) => ended(device::run(command, &context).await),
+        Command::Group(command) => ended(group::run(command, &context).await),
+        Command::Gateway(command) => ended(gateway::run(command, &context).await),
+        Command::Council(command) => ended(council::run(command, &context).await),
+        Command::Audit(command) => ended(audit::run(command, &context).await),
     }
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
-    let context = Context::new(args.url, args.account_file, args.json);
-    match args.command {
-        args::Command::Ca(command) => ca::run(command, &context).await?,
-        args::Command::Device(command) => device::run(command, &context).await?,
-        args::Command::Group(command) => group::run(command, &context).await?,
-        args::Command::Gateway(command) => gateway::run(command, &context).await?,
-        args::Command::Council(command) => council::run(command, &context).await?,
-        args::Command::Audit(command) => audit::run(command, &context).await?,
+/// The exit code; an error is told on standard error. Each says itself what caused it.
+fn ended<E: Failure>(result: Result<(), E>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("keyward: {}", printable(&error.to_string()));
+    match error.is_usage() {
+        true => ExitCode::from(2),
+        false => ExitCode::FAILURE,
     }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     chain::{ChainFailed, Context, Done, Names},
-    output::{list, table},
+    output::{list, table, Failure},
 };
 
 /// Why a motion was not shown, voted on or closed.
@@ -36,6 +36,12 @@ pub enum MotionFailed {
 impl From<ReadFailed> for MotionFailed {
     fn from(error: ReadFailed) -> Self {
         Self::Chain(error.into())
+    }
+}
+
+impl Failure for MotionFailed {
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Chain(error) if error.is_usage())
     }
 }
 
@@ -91,7 +97,7 @@ pub async fn list_open(context: &Context) -> Result<(), MotionFailed> {
 }
 
 /// Votes on a motion.
-pub async fn vote(hash: Digest, approve: bool, context: &Context) -> anyhow::Result<()> {
+pub async fn vote(hash: Digest, approve: bool, context: &Context) -> Result<(), MotionFailed> {
     let signer = context.signer()?;
     let (client, view) = context.view().await?;
     let motion = view.motion(hash).await.map_err(MotionFailed::from)?;
@@ -107,7 +113,7 @@ pub async fn vote(hash: Digest, approve: bool, context: &Context) -> anyhow::Res
 }
 
 /// Closes a motion, which executes its call if it was approved.
-pub async fn close(hash: Digest, context: &Context) -> anyhow::Result<()> {
+pub async fn close(hash: Digest, context: &Context) -> Result<(), MotionFailed> {
     let signer = context.signer()?;
     let client = context.connect().await?;
     let report = |progress| context.report(&progress);

@@ -1,6 +1,6 @@
 //! What a command prints: a table for people, or one JSON value.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use comfy_table::{presets, Table};
 use serde::Serialize;
@@ -11,6 +11,14 @@ use serde::Serialize;
 pub struct UsageInvalid {
     /// What is wrong, and what to write instead.
     pub problem: String,
+}
+
+/// An error that a command ends with.
+pub trait Failure: std::error::Error {
+    /// Whether the command line is to blame: exit code 2.
+    fn is_usage(&self) -> bool {
+        false
+    }
 }
 
 /// Where results go.
@@ -29,10 +37,10 @@ impl Output {
     pub fn show<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) {
         match self.json {
             true => match serde_json::to_string_pretty(value) {
-                Ok(json) => println!("{json}"),
+                Ok(json) => print(&json),
                 Err(error) => eprintln!("keyward: cannot write JSON: {error}"),
             },
-            false => println!("{}", human(value).trim_end()),
+            false => print(human(value).trim_end()),
         }
     }
 
@@ -44,13 +52,24 @@ impl Output {
     }
 }
 
+/// Prints a line. That nobody reads it any more (`keyward … | head`) is no failure.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Text for a terminal: what a node says of an error must not steer it.
+pub fn printable(text: &str) -> String {
+    let harmless = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+    text.chars().map(harmless).collect()
+}
+
 /// An aligned table; with rules when a person looks at it, plain in a pipe.
 pub fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
     let mut table = Table::new();
-    let preset = match std::io::stdout().is_terminal() {
+    let preset = match !cfg!(test) && std::io::stdout().is_terminal() {
         true => presets::UTF8_HORIZONTAL_ONLY,
         false => presets::NOTHING,
     };
@@ -101,6 +120,11 @@ mod tests {
         let text = table(["id", "state"], [["1111".into(), "active".into()]]);
         let lines: Vec<_> = text.lines().map(str::trim).collect();
         assert_eq!(lines, ["id    state", "1111  active"]);
+    }
+
+    #[test]
+    fn what_a_node_says_does_not_steer_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a [2Jb\nc");
     }
 
     #[test]

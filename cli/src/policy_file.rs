@@ -66,6 +66,7 @@ mod tests {
         read(&path)
     }
 
+    /// POL-1.
     #[test]
     fn a_policy_file_names_only_what_differs_from_the_default() {
         let expected = Policy {
@@ -77,6 +78,7 @@ mod tests {
         assert_eq!(policy("").unwrap(), Policy::default());
     }
 
+    /// POL-2.
     #[test]
     fn a_policy_that_cannot_be_is_refused_with_its_reason() {
         let refused = policy("max_silense = 1");
