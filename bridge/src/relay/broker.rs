@@ -1,5 +1,5 @@
 //! What the broker should hold under this gateway's branch, what it really holds, and the way from one to the other
-//! (DESIGN sections 2 and 6): differing or absent is published again, unknown is cleared, with pauses that grow.
+//! (BRG-5, DESIGN sections 2 and 6): differing or absent is published again, unknown is cleared, with pauses that grow.
 //!
 //! Each topic is in one of three places: at rest, ready to be published, or waiting for its time. Publishing takes the
 //! ready topics in the order of their [`Rank`], so that a page comes before the statement that names it.
@@ -217,9 +217,7 @@ impl Broker {
         self.disconnected();
         self.topics.retain(|_, entry| entry.want.is_some());
         self.unknown = 0;
-        self.topics
-            .values_mut()
-            .for_each(|entry| entry.held = None);
+        self.topics.values_mut().for_each(|entry| entry.held = None);
     }
 
     /// Everything that was retained has been told: from now on differences are closed.
@@ -481,7 +479,10 @@ mod tests {
         assert!(broker.take(0).is_empty());
         broker.clear_unknown(0);
         let publish = broker.take(0).remove(0);
-        assert_eq!((publish.topic.as_str(), publish.payload.len()), ("foreign", 0));
+        assert_eq!(
+            (publish.topic.as_str(), publish.payload.len()),
+            ("foreign", 0)
+        );
         broker.answered(publish.token, 0);
         broker.holds("foreign", &[], 0);
         assert_eq!(broker.depth(), 0);

@@ -1,5 +1,5 @@
 //! Deliveries: an epoch is recorded as delivered when its statement, pages and every member's grant were acknowledged and
-//! read back (DESIGN section 7).
+//! read back (BRG-3, DESIGN section 7).
 
 use keyward_protocol::{
     statement::GroupState,

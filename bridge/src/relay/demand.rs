@@ -1,4 +1,4 @@
-//! What the broker should hold, from finalized state (DESIGN section 7): device statements of our devices; statement, pages
+//! What the broker should hold, from finalized state (BRG-2, DESIGN section 7): device statements of our devices; statement, pages
 //! and beacon of our groups; grants of the groups whose active epoch is ours.
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -281,8 +281,7 @@ impl Relay {
             let topic = self.topic(ControlTopic::Beacon(self.home.name.clone(), id.clone()));
             let payload = Arc::from(payload);
             self.broker.want(&topic, Rank::Beacon, payload, self.now);
-            self.beacons
-                .insert(id.clone(), Told { statement, time_ms });
+            self.beacons.insert(id.clone(), Told { statement, time_ms });
         }
     }
 

@@ -36,7 +36,7 @@ impl Relay {
     fn plan_group(&mut self, group: &Group) {
         let id = &group.view.group;
         if let Some(lost) = self.first_lost(group) {
-            // Nothing may be sealed under a commitment that we cannot open.
+            // Nothing may be sealed under a commitment that we cannot open (BRG-4).
             return self.start(Job::Withdraw(id.clone()), |_| {
                 let (group, epoch) = (id.clone(), lost);
                 Some(Command::Withdraw { group, epoch })
@@ -83,7 +83,7 @@ impl Relay {
         }
     }
 
-    /// The commitment for an epoch. Its secret is drawn once and never replaced: a transaction with it may still land.
+    /// The commitment for an epoch. Its secret is drawn once and never replaced: a transaction with it may still land (BRG-1).
     fn secret_for(&mut self, group: &GroupId, epoch: u32) -> Commitment {
         if let Some(held) = self.journal.secrets.get(&(group.clone(), epoch)) {
             return held.commitment;
@@ -116,7 +116,9 @@ impl Relay {
 
     fn is_rotation_due(&self, group: &Group, epoch: u32) -> bool {
         let every = u64::from(group.view.policy.rotate_every).saturating_mul(1000);
-        let activated = group.exchange(epoch).and_then(|exchange| exchange.activated);
+        let activated = group
+            .exchange(epoch)
+            .and_then(|exchange| exchange.activated);
         let (Some(activated), Some(head)) = (activated, self.head) else {
             return false;
         };
@@ -134,8 +136,7 @@ impl Relay {
             return;
         };
         // Our copy of the state may be from before; an awaited epoch shows only when the state is read again.
-        let awaited = group.view.state == GroupState::Awaiting;
-        if next_free(group) == epoch && !awaited {
+        if next_free(group) == epoch && !is_awaited(group) {
             group.view.staged.push(StagedEpoch {
                 epoch,
                 commitment,
@@ -188,10 +189,16 @@ impl Relay {
 /// The next epoch that nobody has committed to.
 fn next_free(group: &Group) -> u32 {
     let queued = u32::try_from(group.view.staged.len()).unwrap_or(u32::MAX);
-    match group.view.state {
-        GroupState::Awaiting => group.view.epoch,
-        _ => group.view.epoch.saturating_add(queued).saturating_add(1),
+    match is_awaited(group) {
+        true => group.view.epoch,
+        false => group.view.epoch.saturating_add(queued).saturating_add(1),
     }
+}
+
+/// Whether nobody has committed to the current epoch. The group's state need not say so: a frozen one may await, too.
+fn is_awaited(group: &Group) -> bool {
+    let current = group.exchange(group.view.epoch);
+    current.is_none_or(|exchange| exchange.committed.is_none())
 }
 
 /// Whether a later epoch has begun, or the group is no longer ours.
@@ -201,7 +208,9 @@ fn is_past(group: Option<&Group>, epoch: u32) -> bool {
 
 fn may_erase(group: Option<&Group>, epoch: u32, held: &HeldSecret, now_ms: u64) -> bool {
     let older_than = |ms: u64| {
-        let age = held.retired_ms.map(|retired| now_ms.saturating_sub(retired));
+        let age = held
+            .retired_ms
+            .map(|retired| now_ms.saturating_sub(retired));
         age.is_some_and(|age| age > ms)
     };
     let Some(group) = group else {
@@ -210,7 +219,9 @@ fn may_erase(group: Option<&Group>, epoch: u32, held: &HeldSecret, now_ms: u64) 
     if group.view.state == GroupState::Closed {
         return true;
     }
-    let committed = group.exchange(epoch).and_then(|exchange| exchange.committed);
+    let committed = group
+        .exchange(epoch)
+        .and_then(|exchange| exchange.committed);
     if committed.is_some_and(|(commitment, _)| commitment != held.commitment) {
         // Another commitment took the epoch: ours can never be used.
         return true;

@@ -28,7 +28,12 @@ pub fn holds(journal: &Journal, group: &GroupId, epoch: u32, commitment: Commitm
 }
 
 /// What a grant's content depends on: it is sealed anew only when this differs. An acknowledgement causes no new grant.
-pub fn fingerprint(group: &GroupId, epoch: u32, commitment: Commitment, member: &MemberView) -> Digest {
+pub fn fingerprint(
+    group: &GroupId,
+    epoch: u32,
+    commitment: Commitment,
+    member: &MemberView,
+) -> Digest {
     let content = (
         (group, epoch, commitment, &member.device),
         (member.key_version, member.agreement_key),
@@ -38,7 +43,7 @@ pub fn fingerprint(group: &GroupId, epoch: u32, commitment: Commitment, member: 
 }
 
 /// The epochs for a member: the current one and those since it joined that it has not acknowledged, as far as the history
-/// keeps them and we hold their secrets.
+/// keeps them and we hold their secrets (KEY-7).
 pub fn grant(journal: &Journal, group: &Group, current: u32, member: &MemberView) -> Option<Grant> {
     let acknowledged = member.acknowledged.map_or(0, |(epoch, _)| epoch);
     let oldest = member

@@ -53,6 +53,10 @@ impl fmt::Debug for Retained {
 }
 
 /// How far a request has come.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per device, and most are answered within seconds"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum AskState {
     /// Accepted, and on its way to the chain.

@@ -92,6 +92,10 @@ pub enum Input {
 }
 
 /// What to do, after the changes are durable.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "they are moved once, from the relay to who carries them out"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Publish a retained message.
@@ -226,6 +230,10 @@ impl Relay {
             Input::Reconcile => {
                 self.act(Action::Refresh);
                 self.act(Action::Resubscribe);
+                // What is deleted without a word is not told again: nothing is believed to be held until it is told.
+                if self.connected_at.is_some() {
+                    self.on_connected();
+                }
             }
             Input::Tick => self.on_tick(),
         }
@@ -329,7 +337,7 @@ impl Relay {
         }
     }
 
-    /// Something was published under our own branch, by us or by somebody else.
+    /// Something was published under our own branch, by us or by somebody else (TOP-5).
     fn on_own(&mut self, message: &Message) {
         let leave = match ControlTopic::parse(&self.prefix, &message.topic) {
             // Not retained as a rule, and nothing that a device keeps.
@@ -357,7 +365,10 @@ impl Relay {
     fn on_ended(&mut self, id: u64, outcome: Outcome) {
         let block = self.head.map_or(0, |head| head.block.number);
         if let Outcome::Lost { reason } = &outcome {
-            self.tell(Severity::Warn, format!("a transaction did not land: {reason}"));
+            self.tell(
+                Severity::Warn,
+                format!("a transaction did not land: {reason}"),
+            );
         }
         self.transactions.ended(id, outcome, block);
         self.settle(block);
@@ -370,7 +381,10 @@ impl Relay {
             // The state that we hold may be older than what the transaction changed.
             self.act(Action::Refresh);
             if let Err(error) = &result {
-                self.tell(Severity::Warn, format!("the chain refused {job:?}: {error}"));
+                self.tell(
+                    Severity::Warn,
+                    format!("the chain refused {job:?}: {error}"),
+                );
             }
             match job {
                 Job::Stage(group, epoch) => self.on_staged(&group, epoch, result.is_ok()),

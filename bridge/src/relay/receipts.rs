@@ -1,4 +1,4 @@
-//! Receipts: verified, durable, and brought to the chain in batches, the newest epoch of each device (DESIGN sections 6
+//! Receipts (BRG-6): verified, durable, and brought to the chain in batches, the newest epoch of each device (DESIGN sections 6
 //! and 7). A receipt with another commitment than the chain's is evidence and goes there too.
 
 use std::collections::BTreeMap;
@@ -35,7 +35,10 @@ impl Relay {
         }
     }
 
-    fn verified_receipt(&mut self, unverified: Unverified<Receipt>) -> Result<Signed<Receipt>, Reason> {
+    fn verified_receipt(
+        &mut self,
+        unverified: Unverified<Receipt>,
+    ) -> Result<Signed<Receipt>, Reason> {
         let claims = unverified.claims();
         let fleet = self.fleet.as_ref().ok_or(Reason::Unknown)?;
         let (key, version) = fleet
@@ -101,7 +104,10 @@ impl Relay {
 
     /// Whether the chain has this receipt, or a newer one of the device.
     fn is_on_record(&self, key: &ReceiptKey) -> bool {
-        let group = self.fleet.as_ref().and_then(|fleet| fleet.groups.get(&key.group));
+        let group = self
+            .fleet
+            .as_ref()
+            .and_then(|fleet| fleet.groups.get(&key.group));
         let member = group.and_then(|group| group.members.get(&key.device));
         let acknowledged = member.and_then(|member| member.acknowledged);
         let newer = acknowledged.is_some_and(|(epoch, _)| epoch >= key.epoch);
@@ -167,7 +173,12 @@ impl Relay {
         let limit = limit.unwrap_or(limits::BATCH as usize);
         let mut newest: BTreeMap<&DeviceId, &ReceiptKey> = BTreeMap::new();
         let mut batch = Vec::new();
-        for key in self.journal.receipts.keys().filter(|key| key.group == *group) {
+        for key in self
+            .journal
+            .receipts
+            .keys()
+            .filter(|key| key.group == *group)
+        {
             if self.conflicts(key) {
                 batch.push(key.clone());
             } else {
@@ -220,7 +231,13 @@ impl Relay {
             let of_device = key.group == recorded.group && key.device == recorded.device;
             of_device && key.epoch < recorded.epoch && !conflicts && !self.conflicts(key)
         };
-        let mut done: Vec<ReceiptKey> = self.journal.receipts.keys().filter(older).cloned().collect();
+        let mut done: Vec<ReceiptKey> = self
+            .journal
+            .receipts
+            .keys()
+            .filter(older)
+            .cloned()
+            .collect();
         done.push(recorded.clone());
         for key in done {
             if let Some(record) = self.journal.receipts.get(&key) {

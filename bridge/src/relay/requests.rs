@@ -1,5 +1,5 @@
 //! Requests of devices: enrol, resync, replace keys (DESIGN section 6). Size, form, signature and rate are checked before the
-//! journal; what fails is acknowledged, counted and, where its sender is authentic, answered.
+//! journal (REQ-6); what fails is acknowledged, counted and, where its sender is authentic, answered.
 
 use keyward_crypto::{
     hash::registration,
@@ -97,27 +97,47 @@ impl Relay {
             return Ok(());
         }
         self.check(&request)?;
+        self.refuse_beside_another(&request)?;
         self.tally.requests_accepted = self.tally.requests_accepted.saturating_add(1);
-        let (device, nonce) = (request.device.clone(), request.nonce);
-        let done = self.is_done(&device, &request.ask) || request.ask == Ask::Resync;
         if request.ask == Ask::Resync {
-            self.resync(&device);
+            self.resync(&request.device);
         }
-        let (state, status) = match done {
+        let (state, status) = match self.is_done(&request.device, &request.ask) {
             true => (AskState::Done, Status::Done),
-            false => (AskState::Pending(request.ask), Status::Accepted),
+            false => (AskState::Pending(request.ask.clone()), Status::Accepted),
         };
-        let counter = request.counter;
         let record = AskRecord {
             key,
-            counter,
-            nonce,
+            counter: request.counter,
+            nonce: request.nonce,
             state,
         };
-        self.change(Change::Ask(device.clone(), record));
-        self.respond(&device, nonce, status, "");
+        // What was accepted is not given up for a resync, which is done at once and need not be remembered.
+        if request.ask != Ask::Resync || self.pending(&request.device).is_none() {
+            self.change(Change::Ask(request.device.clone(), record));
+        }
+        self.respond(&request.device, request.nonce, status, "");
         self.plan();
         Ok(())
+    }
+
+    /// One request of a device is on its way at a time: how its transaction ends is the answer to no other (REQ-6).
+    fn refuse_beside_another(&self, request: &Request) -> Result<(), Refused> {
+        let pending = self.pending(&request.device);
+        let other = pending.is_some_and(|pending| *pending != request.ask);
+        if other && request.ask != Ask::Resync {
+            let text = "another request is on its way; try again later";
+            return Err(Refused::telling(Reason::Busy, Refusal::Busy, text));
+        }
+        Ok(())
+    }
+
+    /// What a device has asked and is on its way to the chain.
+    fn pending(&self, device: &DeviceId) -> Option<&Ask> {
+        match &self.journal.asks.get(device)?.state {
+            AskState::Pending(ask) => Some(ask),
+            AskState::Done | AskState::Refused(..) => None,
+        }
     }
 
     /// Answers a request that came before; refuses one whose counter does not rise.
@@ -160,20 +180,22 @@ impl Relay {
         }
     }
 
+    /// Voucher and proof, before the chain is asked (REQ-3, REG-4).
     fn check_voucher(
         &self,
         voucher: &Voucher,
         voucher_signature: &Signature,
         proof: &Signature,
     ) -> Result<(), Refused> {
-        let refused = |text: String| {
-            Err(Refused::telling(Reason::Voucher, Refusal::Voucher, text))
-        };
+        let refused = |text: String| Err(Refused::telling(Reason::Voucher, Refusal::Voucher, text));
         let genesis = &self.home.genesis;
         let fleet = self.fleet.as_ref();
         let authority = fleet.and_then(|fleet| fleet.authority_key(&voucher.authority));
         let Some(authority) = authority else {
-            return refused(format!("authority {} is not known on chain, or revoked", voucher.authority));
+            return refused(format!(
+                "authority {} is not known on chain, or revoked",
+                voucher.authority
+            ));
         };
         let signed = payload(genesis, Voucher::PURPOSE, voucher);
         if !verifies(&authority, &signed, voucher_signature) {
@@ -190,17 +212,21 @@ impl Relay {
         }
         let now = self.head.map_or(0, |head| head.time_ms) / 1000;
         if voucher.not_after < now {
-            return refused(format!("the voucher expired {} s ago", now.saturating_sub(voucher.not_after)));
+            return refused(format!(
+                "the voucher expired {} s ago",
+                now.saturating_sub(voucher.not_after)
+            ));
         }
         match self.device(&voucher.device) {
-            Some(device) if is_used(device, voucher) => refused(format!(
-                "the voucher is for key version {}, and the device has version {} with other keys: a voucher works once",
+            Some(device) if voucher.key_version <= device.key_version => refused(format!(
+                "the voucher is for key version {}, and the device is enrolled with version {} already: a voucher works once",
                 voucher.key_version, device.key_version
             )),
             _ => Ok(()),
         }
     }
 
+    /// Both keys signed, the one on chain now among them (REQ-5).
     fn check_replacement(
         &self,
         replacement: &KeyReplacement,
@@ -212,8 +238,7 @@ impl Relay {
             Verifier::new(key)
                 .is_ok_and(|key| key.verifies_replacement(genesis, replacement, signature))
         };
-        let unknown =
-            |text: &str| Err(Refused::telling(Reason::Unknown, Refusal::Unknown, text));
+        let unknown = |text: &str| Err(Refused::telling(Reason::Unknown, Refusal::Unknown, text));
         let Some(device) = self.device(&replacement.device) else {
             return unknown("the device is not registered here");
         };
@@ -235,9 +260,11 @@ impl Relay {
     /// Whether the chain has what was asked for already.
     fn is_done(&self, device: &DeviceId, ask: &Ask) -> bool {
         let wanted = match ask {
-            Ask::Enrol { voucher, .. } => {
-                (voucher.signing_key, voucher.agreement_key, voucher.key_version)
-            }
+            Ask::Enrol { voucher, .. } => (
+                voucher.signing_key,
+                voucher.agreement_key,
+                voucher.key_version,
+            ),
             Ask::ReplaceKeys { replacement, .. } => (
                 replacement.signing_key,
                 replacement.agreement_key,
@@ -249,7 +276,7 @@ impl Relay {
         device.is_some_and(|device| device.status == DeviceStatus::Active && keys(device) == wanted)
     }
 
-    /// Publishes again what a device reads.
+    /// Publishes again what a device reads (REQ-4).
     fn resync(&mut self, device: &DeviceId) {
         let name = self.home.name.clone();
         let state = ControlTopic::DeviceState(name.clone(), device.clone());
@@ -262,7 +289,11 @@ impl Relay {
             let branch = self.topic(ControlTopic::GroupState(name.clone(), group.clone()));
             let branch = branch.trim_end_matches("state").to_owned();
             let below = self.broker.wanted().map(|(topic, _)| topic);
-            topics.extend(below.filter(|topic| topic.starts_with(&branch)).map(str::to_owned));
+            topics.extend(
+                below
+                    .filter(|topic| topic.starts_with(&branch))
+                    .map(str::to_owned),
+            );
             let grant = ControlTopic::Grant(name.clone(), device.clone(), group.clone());
             topics.push(self.topic(grant));
         }
@@ -365,12 +396,6 @@ impl Relay {
 
 fn keys(device: &DeviceView) -> (VerifyingKey, AgreementKey, u32) {
     (device.signing_key, device.agreement_key, device.key_version)
-}
-
-/// Whether a voucher was used, or passed over, by the device's present keys.
-fn is_used(device: &DeviceView, voucher: &Voucher) -> bool {
-    let same = (voucher.signing_key, voucher.agreement_key, voucher.key_version);
-    voucher.key_version <= device.key_version && keys(device) != same
 }
 
 fn verifies(key: &VerifyingKey, payload: &[u8], signature: &Signature) -> bool {

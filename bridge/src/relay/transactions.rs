@@ -207,7 +207,8 @@ impl Transactions {
         for (job, result) in &settled {
             self.settle(job, result.is_ok(), block);
         }
-        self.jobs.retain(|_, attempt| !is_stale(&attempt.phase, block));
+        self.jobs
+            .retain(|_, attempt| !is_stale(&attempt.phase, block));
         settled
     }
 

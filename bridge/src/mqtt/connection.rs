@@ -1,0 +1,386 @@
+//! One connection: a task that polls, and one that publishes, so that a full queue of the library never stops the polling.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+    },
+    time::Duration,
+};
+
+use futures::{stream::FuturesUnordered, FutureExt, StreamExt};
+use keyward_protocol::limits;
+use rumqttc::{
+    AckMode, AsyncClient, Event as Polled, EventLoop, LastWill, ManualAck, MqttOptions, Packet,
+    PublishNoticeError, PublishOptions, PublishResult, QoS, SubscribeFilterInput,
+    SubscribeReasonCode, TlsConfiguration, Transport,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+
+use super::{session, Command, Line, Settings};
+use crate::{
+    config::Encryption,
+    health::Health,
+    owner::Event,
+    relay::{broker::Publish, Input, Message, OFFLINE},
+};
+
+/// How long the broker keeps the session of a bridge that is away, in seconds.
+const SESSION_EXPIRY: u32 = 24 * 3600;
+/// Seconds without a packet after which the library asks whether the broker is there.
+const KEEP_ALIVE: u16 = 20;
+/// Seconds until a connection must stand.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Messages that the broker may send before the first of them is acknowledged.
+const UNACKNOWLEDGED: u16 = 512;
+/// Commands that may wait: a window of the relay, acknowledgements and answers.
+const QUEUE: usize = 4096;
+/// Requests that wait in the library.
+const REQUESTS: usize = 64;
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Names messages, over all connections.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// Acknowledgements that are due, by message.
+type Due = Arc<Mutex<HashMap<u64, ManualAck>>>;
+
+/// How a connection ended.
+pub(super) struct Ended {
+    /// Whether it had stood.
+    pub(super) stood: bool,
+    /// Why, for an operator.
+    pub(super) why: String,
+}
+
+/// One connection.
+pub(super) struct Connection<'a> {
+    settings: &'a Settings,
+    events: &'a mpsc::Sender<Event>,
+    line: &'a Line,
+    health: &'a Health,
+    due: Due,
+    stood: bool,
+    subscribed: bool,
+}
+
+impl<'a> Connection<'a> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        events: &'a mpsc::Sender<Event>,
+        line: &'a Line,
+        health: &'a Health,
+    ) -> Self {
+        Self {
+            settings,
+            events,
+            line,
+            health,
+            due: Due::default(),
+            stood: false,
+            subscribed: false,
+        }
+    }
+
+    /// Connects, and serves until the connection is lost or left.
+    pub(super) async fn run(mut self) -> Ended {
+        let options = match options(self.settings) {
+            Ok(options) => options,
+            Err(why) => return Ended { stood: false, why },
+        };
+        let (client, polls) = AsyncClient::builder(options).capacity(REQUESTS).build();
+        let why = self.serve(client, polls).await;
+        Ended {
+            stood: self.stood,
+            why,
+        }
+    }
+
+    async fn serve(&mut self, client: AsyncClient, mut polls: EventLoop) -> String {
+        let (commands, waiting) = mpsc::channel(QUEUE);
+        let (stands, standing) = oneshot::channel();
+        let mut stands = Some(stands);
+        let writer = Writer {
+            client: client.clone(),
+            topics: self.settings.clone(),
+            events: self.events.clone(),
+            due: self.due.clone(),
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(writer.run(standing, waiting));
+        loop {
+            let polled = tokio::select! {
+                polled = polls.poll() => polled,
+                Some(ended) = tasks.join_next() => match ended {
+                    // It said goodbye: only the last packets are left.
+                    Ok(None) => polls.poll().await,
+                    Ok(Some(why)) => return why,
+                    Err(error) => return error.to_string(),
+                },
+            };
+            match polled {
+                Ok(Polled::Incoming(Packet::ConnAck(_))) => {
+                    self.stood = true;
+                    self.line.set(Some(commands.clone()));
+                    self.tell(Input::Connected).await;
+                    if let Some(stands) = stands.take() {
+                        // A writer that has gone says why above.
+                        let _ = stands.send(());
+                    }
+                }
+                Ok(Polled::Incoming(packet)) => self.incoming(packet, &client).await,
+                Ok(_) => {}
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+
+    async fn tell(&self, input: Input) {
+        // Nobody listens any more when the bridge stops.
+        let _ = self.events.send(Event::Input(input)).await;
+    }
+
+    async fn incoming(&mut self, packet: Packet, client: &AsyncClient) {
+        match packet {
+            Packet::SubAck(_) if !self.subscribed => {
+                self.subscribed = true;
+                self.health.set_broker_problem(None);
+                tracing::info!("connected to the broker");
+            }
+            Packet::Publish(publish) => self.message(publish, client).await,
+            _ => {}
+        }
+    }
+
+    async fn message(&self, publish: rumqttc::Publish, client: &AsyncClient) {
+        let ack = client.prepare_ack(&publish);
+        let topic = String::from_utf8(publish.topic.to_vec());
+        // From before this connection: what the broker retains now comes with the subscription.
+        let stale = |topic: &String| {
+            !self.subscribed && !publish.retain && topic.starts_with(&self.settings.own_branch())
+        };
+        let topic = match topic {
+            Ok(topic) if !stale(&topic) => topic,
+            _ => {
+                // A full queue: the broker delivers it again with the next connection.
+                let _ = ack.map(|ack| client.try_manual_ack(ack));
+                return;
+            }
+        };
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        if let Some(ack) = ack {
+            let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+            due.insert(id, ack);
+        }
+        self.tell(Input::Message(Message {
+            id,
+            topic,
+            payload: publish.payload.to_vec(),
+            retained: publish.retain,
+        }))
+        .await;
+    }
+}
+
+/// What an operator has configured, in the library's terms.
+fn options(settings: &Settings) -> Result<MqttOptions, String> {
+    let address = (settings.address.host.clone(), settings.address.port);
+    let mut options = MqttOptions::new(settings.client_id.clone(), address);
+    let will = LastWill::new(
+        settings.state_topic(),
+        OFFLINE,
+        QoS::AtLeastOnce,
+        true,
+        None,
+    );
+    options
+        .set_transport(transport(settings)?)
+        .set_keep_alive(KEEP_ALIVE)
+        .set_connect_timeout(CONNECT_TIMEOUT)
+        .set_clean_start(false)
+        .set_session_expiry_interval(Some(SESSION_EXPIRY))
+        .set_session_store(session::Empty {
+            expiry: SESSION_EXPIRY,
+        })
+        .set_ack_mode(AckMode::Manual)
+        .set_receive_maximum(Some(UNACKNOWLEDGED))
+        .set_max_packet_size(u32::try_from(limits::CONTROL_PACKET).ok())
+        .set_last_will(will);
+    if let Some((name, password)) = &settings.login {
+        options.set_credentials(name.clone(), password.as_bytes().to_vec());
+    }
+    Ok(options)
+}
+
+fn transport(settings: &Settings) -> Result<Transport, String> {
+    let certificates = &settings.certificates;
+    let Encryption::Tls { .. } = &settings.address.encryption else {
+        return Ok(Transport::tcp());
+    };
+    let client = certificates.client.as_ref();
+    let client = client.map(|(cert, key)| (cert.clone(), key.to_vec()));
+    match &certificates.ca {
+        Some(ca) => Ok(Transport::tls(ca.clone(), client, None)),
+        None if client.is_some() => Err("a client certificate needs mqtt.ca_file".into()),
+        None => TlsConfiguration::try_default_rustls()
+            .map(Transport::tls_with_config)
+            .map_err(|error| format!("the system's certificate authorities: {error}")),
+    }
+}
+
+/// Publishes.
+struct Writer {
+    client: AsyncClient,
+    topics: Settings,
+    events: mpsc::Sender<Event>,
+    due: Due,
+}
+
+impl Writer {
+    /// Serves commands; gives why the connection must end, or nothing after a goodbye.
+    async fn run(
+        self,
+        standing: oneshot::Receiver<()>,
+        mut commands: mpsc::Receiver<Command>,
+    ) -> Option<String> {
+        standing.await.ok()?;
+        if let Err(why) = self.subscribe().await {
+            return Some(why);
+        }
+        let mut open = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(token) = open.next(), if !open.is_empty() => {
+                    // Nobody listens any more when the bridge stops.
+                    let _ = self.events.send(Event::Input(Input::Answered(token))).await;
+                }
+                command = commands.recv() => match command? {
+                    Command::Publish(publish) => match self.publish(publish).await {
+                        Ok(answered) => open.push(answered),
+                        Err(why) => return Some(why),
+                    },
+                    Command::Leave => return self.leave().await,
+                    other => {
+                        if let Err(why) = self.perform(other).await {
+                            return Some(why);
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    async fn perform(&self, command: Command) -> Result<(), String> {
+        match command {
+            Command::Respond { topic, payload } => {
+                let options = PublishOptions::at_least_once();
+                let publishing = self.client.publish(topic, payload, options);
+                publishing.await.map_err(|error| error.to_string())
+            }
+            Command::Acknowledge(id) => {
+                let ack = self
+                    .due
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&id);
+                match ack {
+                    Some(ack) => self
+                        .client
+                        .manual_ack(ack)
+                        .await
+                        .map_err(|error| error.to_string()),
+                    // Of an earlier connection: it comes again.
+                    None => Ok(()),
+                }
+            }
+            Command::Resubscribe => self.subscribe().await,
+            Command::Publish(_) | Command::Leave => Ok(()),
+        }
+    }
+
+    /// Subscribes, and waits until the broker has said yes: what is published afterwards comes back after what is retained.
+    async fn subscribe(&self) -> Result<(), String> {
+        let filters = self.topics.filters();
+        let wanted = filters.map(|filter| SubscribeFilterInput::new(filter, QoS::AtLeastOnce));
+        let notice = self.client.subscribe_many_tracked(wanted).await;
+        let answer = notice
+            .map_err(|error| error.to_string())?
+            .wait_async()
+            .await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        let refused =
+            |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
+        match answer.return_codes.iter().find(refused) {
+            None => Ok(()),
+            Some(code) => Err(format!(
+                "it refuses subscriptions below {} ({code:?}); look at its access list",
+                self.topics.prefix
+            )),
+        }
+    }
+
+    /// Publishes, retained; the future ends with the broker's answer.
+    async fn publish(
+        &self,
+        publish: Publish,
+    ) -> Result<impl std::future::Future<Output = u64>, String> {
+        let Publish {
+            token,
+            topic,
+            payload,
+        } = publish;
+        let options = PublishOptions::at_least_once().retained();
+        let notice = self
+            .client
+            .publish_tracked(topic.clone(), payload.to_vec(), options);
+        let notice = notice.await.map_err(|error| error.to_string())?;
+        Ok(notice.wait_async().map(move |answer| {
+            report(&topic, answer);
+            token
+        }))
+    }
+
+    /// Says that the gateway is offline, which the broker says only of who does not say it itself.
+    async fn leave(&self) -> Option<String> {
+        let goodbye = async {
+            let topic = self.topics.state_topic();
+            let options = PublishOptions::at_least_once().retained();
+            let notice = self
+                .client
+                .publish_tracked(topic, OFFLINE, options)
+                .await
+                .ok()?;
+            notice.wait_async().await.ok()
+        };
+        let said = tokio::time::timeout(GOODBYE, goodbye).await.ok().flatten();
+        let left = self.client.disconnect_with_timeout(GOODBYE).await;
+        match (said, left) {
+            (Some(_), Ok(())) => None,
+            _ => Some("it did not take the goodbye".into()),
+        }
+    }
+}
+
+/// A refusal is for the operator; whether the broker holds a message shows when it comes back.
+fn report(topic: &str, answer: Result<PublishResult, PublishNoticeError>) {
+    match answer {
+        Ok(PublishResult::Qos1(ack)) if !is_accepted(&ack) => {
+            tracing::warn!(topic, reason = ?ack.reason, "the broker refused a message; look at its access list and limits");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::debug!(topic, %error, "a message was lost with the connection"),
+    }
+}
+
+fn is_accepted(ack: &rumqttc::PubAck) -> bool {
+    use rumqttc::PubAckReason;
+    matches!(
+        ack.reason,
+        PubAckReason::Success | PubAckReason::NoMatchingSubscribers
+    )
+}

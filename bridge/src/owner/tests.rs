@@ -1,0 +1,125 @@
+use super::*;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use keyward_crypto::{SigningKey, WrappingKey};
+use keyward_protocol::{AccountId, Genesis};
+use rand_core::OsRng;
+
+use crate::{
+    admin::metrics::rekey_seconds,
+    relay::{journal::Home, transactions, Message},
+};
+
+/// Remembers what it was asked.
+#[derive(Clone, Default)]
+struct Recorder {
+    asked: Arc<Mutex<Vec<Command>>>,
+    deaf: bool,
+}
+
+impl Recorder {
+    fn asked(&self) -> Vec<Command> {
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Broker for Recorder {
+    fn ask(&self, command: Command) -> bool {
+        self.asked.lock().unwrap().push(command);
+        !self.deaf
+    }
+}
+
+impl Ledger for Recorder {
+    fn submit(&self, _: u64, _: transactions::Command) -> bool {
+        false
+    }
+    fn refresh(&self) {}
+}
+
+fn owner(directory: &tempfile::TempDir, recorder: &Recorder) -> Owner {
+    let path = directory.path().join("journal.sqlite");
+    let (store, journal) = Store::open(&path, WrappingKey::from_bytes(&[9; 32])).unwrap();
+    let home = Home {
+        genesis: Genesis([1; 32]),
+        account: AccountId([1; 32]),
+        name: "gw1".parse().unwrap(),
+    };
+    let key = SigningKey::from_seed(&[1; 32]);
+    let relay = Relay::new(home, "keyward/v1", key, journal, Box::new(OsRng));
+    let (broker, ledger) = (Box::new(recorder.clone()), Box::new(recorder.clone()));
+    Owner::new(relay, store, broker, ledger, rekey_seconds())
+}
+
+fn foreign(id: u64) -> Event {
+    Event::Input(Input::Message(Message {
+        id,
+        topic: "keyward/v1/device/d/other/ack".into(),
+        payload: vec![1],
+        retained: false,
+    }))
+}
+
+#[test]
+fn actions_come_in_order_and_the_last_event_ends_the_work() {
+    let directory = tempfile::tempdir().unwrap();
+    let recorder = Recorder::default();
+    let mut owner = owner(&directory, &recorder);
+    assert!(!owner
+        .turn(vec![Event::Input(Input::Connected), foreign(7), foreign(8)])
+        .unwrap());
+    assert!(owner.turn(vec![Event::Stop]).unwrap());
+    let asked = recorder.asked();
+    assert!(
+        matches!(&asked[0], Command::Publish(online) if online.topic == "keyward/v1/gateway/gw1/state")
+    );
+    assert_eq!(
+        asked[1..],
+        [Command::Acknowledge(7), Command::Acknowledge(8)]
+    );
+}
+
+/// BRG-1, BRG-2, REQ-6.
+#[test]
+fn nothing_is_done_when_the_journal_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let recorder = Recorder::default();
+    let mut owner = owner(&directory, &recorder);
+    owner.store.break_down();
+    let effects = Effects {
+        changes: vec![Change::Release("t".into())],
+        actions: vec![Action::Acknowledge(1)],
+    };
+    assert!(owner.carry_out(effects).is_err());
+    assert!(recorder.asked().is_empty());
+}
+
+#[test]
+fn who_asks_is_answered_after_the_batch() {
+    let directory = tempfile::tempdir().unwrap();
+    let recorder = Recorder::default();
+    let (status, mut answer) = oneshot::channel();
+    let (reconcile, mut reconciled) = oneshot::channel();
+    let batch = vec![Event::Status(status), Event::Reconcile(reconcile)];
+    owner(&directory, &recorder).turn(batch).unwrap();
+    assert_eq!(answer.try_recv().unwrap().gateway.as_str(), "gw1");
+    reconciled.try_recv().unwrap();
+    assert!(recorder.asked().contains(&Command::Resubscribe));
+}
+
+#[test]
+fn what_nobody_takes_comes_back_to_the_relay() {
+    let directory = tempfile::tempdir().unwrap();
+    let recorder = Recorder {
+        deaf: true,
+        ..Recorder::default()
+    };
+    let mut owner = owner(&directory, &recorder);
+    owner.turn(vec![Event::Input(Input::Connected)]).unwrap();
+    assert!(matches!(owner.own[..], [Input::Answered(0)]));
+    owner.turn(Vec::new()).unwrap();
+    assert!(owner.own.is_empty());
+}

@@ -1,0 +1,471 @@
+//! Everything around the relay, and the promises that hold at every step: nothing is done before it is durable, no second
+//! secret is committed to for an epoch, nothing is called delivered before it was read back.
+
+use std::collections::BTreeMap;
+
+use keyward_bridge::relay::{
+    journal::{AskState, Change, Journal, ReceiptKey},
+    transactions::Command,
+    Action, Effects, Input, Relay,
+};
+use keyward_protocol::{
+    grant::Grant,
+    request::Ask,
+    signing::Unverified,
+    statement::{DeviceStatement, GroupStatement},
+    topic::ControlTopic,
+    Commitment, DeviceId, GroupId,
+};
+use rand_core::{CryptoRng, RngCore};
+
+use crate::{
+    broker::{Broker, Sent},
+    chain::{Chain, Pooled},
+    devices::{self, GENESIS, PREFIX},
+};
+
+/// Random numbers that are the same in every run. Not for secrets.
+pub struct Numbers(u64);
+
+impl RngCore for Numbers {
+    fn next_u32(&mut self) -> u32 {
+        rand_core::impls::next_u32_via_fill(self)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        rand_core::impls::next_u64_via_fill(self)
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            self.0 += 1;
+            let block = keyward_crypto::hash::blake2b_256(&self.0.to_le_bytes());
+            chunk.copy_from_slice(&block.0[..chunk.len()]);
+        }
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
+        self.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+impl CryptoRng for Numbers {}
+
+/// Where a process dies while it deals with an input.
+#[derive(Clone, Copy, Debug)]
+pub struct Death {
+    /// After so many changes are durable.
+    pub changes: usize,
+    /// And, if those were all, so many actions are carried out.
+    pub actions: usize,
+}
+
+/// What a device remembers.
+#[derive(Default)]
+pub struct Device {
+    counter: u64,
+    /// Everything that it has sent, with its topic.
+    pub sent: Vec<(String, Vec<u8>)>,
+}
+
+/// The world.
+pub struct World {
+    /// The chain.
+    pub chain: Chain,
+    /// The broker.
+    pub broker: Broker,
+    /// The bridge.
+    pub relay: Relay,
+    /// What the bridge has made durable.
+    pub journal: Journal,
+    /// How often the journal was lost.
+    pub generation: u32,
+    /// The process's clock, in milliseconds.
+    now: u64,
+    refresh: bool,
+    starts: u64,
+    death: Option<Death>,
+    devices: BTreeMap<DeviceId, Device>,
+    /// Every commitment that was submitted, by journal, group and epoch.
+    committed: BTreeMap<(u32, GroupId, u32), Commitment>,
+    /// What came back from the broker last, on this connection.
+    read_back: BTreeMap<String, Vec<u8>>,
+    /// Requests that were accepted.
+    pub asked: Vec<(DeviceId, Ask)>,
+    /// Receipts that were accepted, with the version of the keys.
+    pub receipts: Vec<(ReceiptKey, u32)>,
+}
+
+fn new_relay(journal: &Journal, starts: u64) -> Relay {
+    let rng = Box::new(Numbers(starts << 32));
+    let key = devices::statement_key();
+    Relay::new(devices::home(), PREFIX, key, journal.clone(), rng)
+}
+
+impl World {
+    /// A world in which nothing has happened.
+    pub fn new() -> Self {
+        let journal = Journal {
+            home: Some(devices::home()),
+            ..Journal::default()
+        };
+        Self {
+            chain: Chain::new(),
+            broker: Broker::default(),
+            relay: new_relay(&journal, 0),
+            journal,
+            generation: 0,
+            now: 0,
+            refresh: false,
+            starts: 0,
+            death: None,
+            devices: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            read_back: BTreeMap::new(),
+            asked: Vec::new(),
+            receipts: Vec::new(),
+        }
+    }
+
+    /// Has the process die while it deals with the next input.
+    pub fn doom(&mut self, death: Death) {
+        self.death = Some(death);
+    }
+
+    /// The process is killed and started again.
+    pub fn restart(&mut self) {
+        self.broker.disconnect(0, false);
+        self.chain.forget_waiters();
+        self.read_back.clear();
+        self.starts += 1;
+        self.now = 0;
+        self.death = None;
+        self.relay = new_relay(&self.journal, self.starts);
+    }
+
+    /// The journal is lost: an operator names another one.
+    pub fn lose_journal(&mut self) {
+        self.generation += 1;
+        self.journal = Journal {
+            home: Some(devices::home()),
+            ..Journal::default()
+        };
+        self.asked.clear();
+        self.receipts.clear();
+        self.restart();
+    }
+
+    /// Tells the relay what happened, and does what it says.
+    pub fn input(&mut self, input: Input) {
+        match &input {
+            Input::Connected => self.read_back.clear(),
+            Input::Message(message) => {
+                let payload = message.payload.clone();
+                self.read_back.insert(message.topic.clone(), payload);
+            }
+            _ => {}
+        }
+        let effects = self.relay.handle(self.now, input);
+        match self.death.take() {
+            None => self.carry_out(effects, usize::MAX, usize::MAX),
+            Some(death) => {
+                self.carry_out(effects, death.changes, death.actions);
+                self.restart();
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effects: Effects, changes: usize, actions: usize) {
+        let whole = effects.changes.len() <= changes;
+        for change in effects.changes.into_iter().take(changes) {
+            self.note(&change);
+            self.journal.apply(change);
+        }
+        let actions = if whole { actions } else { 0 };
+        for action in effects.actions.into_iter().take(actions) {
+            self.perform(action);
+        }
+    }
+
+    fn note(&mut self, change: &Change) {
+        match change {
+            Change::Secret(group, epoch, held) => {
+                let known = self.journal.secrets.get(&(group.clone(), *epoch));
+                let replaces = known.is_some_and(|known| known.commitment != held.commitment);
+                assert!(
+                    !replaces,
+                    "the secret of {group} {epoch} is replaced (BRG-1)"
+                );
+            }
+            Change::Ask(device, record) => {
+                if let AskState::Pending(ask) = &record.state {
+                    self.asked.push((device.clone(), ask.clone()));
+                }
+            }
+            Change::Receipt(key, record) => {
+                self.receipts.push((key.clone(), record.key_version));
+            }
+            _ => {}
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Publish(publish) => {
+                self.check_published(&publish.topic, &publish.payload);
+                let token = publish.token;
+                if !self.broker.send(Sent::Publish(publish)) {
+                    self.input(Input::Answered(token));
+                }
+            }
+            Action::Respond { .. } => {
+                self.broker.send(Sent::Respond);
+            }
+            Action::Acknowledge(id) => {
+                self.broker.send(Sent::Acknowledge(id));
+            }
+            Action::Submit(id, command) => {
+                self.check_submitted(&command);
+                let id = Some(id);
+                self.chain.pool.push_back(Pooled { id, command });
+            }
+            Action::Refresh => self.refresh = true,
+            Action::Resubscribe => {
+                self.broker.send(Sent::Resubscribe);
+            }
+            Action::Tell(..) => {}
+        }
+    }
+
+    /// BRG-2: what must survive is published only when it is durable.
+    fn check_published(&self, topic: &str, payload: &[u8]) {
+        use ControlTopic::{DeviceState, Grant, GroupState, Publishers};
+        let owed = matches!(
+            ControlTopic::parse(PREFIX, topic),
+            Some(DeviceState(..) | Grant(..) | GroupState(..) | Publishers(..))
+        );
+        if owed && !payload.is_empty() {
+            let durable = self.journal.retained.get(topic);
+            let durable = durable.map(|retained| &*retained.payload);
+            assert_eq!(
+                durable,
+                Some(payload),
+                "{topic} is published and not durable (BRG-2)"
+            );
+        }
+    }
+
+    fn check_submitted(&mut self, command: &Command) {
+        match command {
+            Command::Stage {
+                group,
+                epoch,
+                commitment,
+            } => {
+                let held = self.journal.secrets.get(&(group.clone(), *epoch));
+                let durable = held.map(|held| held.commitment);
+                assert_eq!(
+                    durable,
+                    Some(*commitment),
+                    "{group} {epoch} is not durable (BRG-1)"
+                );
+                let key = (self.generation, group.clone(), *epoch);
+                let first = *self.committed.entry(key).or_insert(*commitment);
+                assert_eq!(
+                    first, *commitment,
+                    "two secrets for {group} {epoch} (BRG-1)"
+                );
+            }
+            Command::Deliver { group, .. } => self.check_delivered(group),
+            Command::Acknowledge { receipts, .. } => {
+                for (key, _) in receipts {
+                    assert!(
+                        self.journal.receipts.contains_key(key),
+                        "{key:?} is not durable (BRG-6)"
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// BRG-3: everything of a group that is owed to the broker came back from it.
+    fn check_delivered(&self, group: &GroupId) {
+        for (topic, retained) in &self.journal.retained {
+            use ControlTopic::{Grant, GroupState, Publishers};
+            let of_group = match ControlTopic::parse(PREFIX, topic) {
+                Some(GroupState(_, of) | Publishers(_, of, _) | Grant(_, _, of)) => of == *group,
+                _ => false,
+            };
+            let back = self.read_back.get(topic).map(Vec::as_slice);
+            let is_back = back == Some(&*retained.payload);
+            assert!(!of_group || is_back, "{topic} was not read back (BRG-3)");
+        }
+    }
+
+    /// A block is finalized with the first transactions of the pool.
+    pub fn seal(&mut self, transactions: usize) {
+        self.chain.seal(transactions);
+    }
+
+    /// The bridge sees the newest block.
+    pub fn look(&mut self) {
+        let refresh = std::mem::take(&mut self.refresh);
+        let block = self.chain.look(refresh);
+        self.input(Input::Finalized(block));
+    }
+
+    /// The bridge hears how a transaction ended.
+    pub fn end(&mut self) -> bool {
+        let Some((id, outcome)) = self.chain.ended.pop_front() else {
+            return false;
+        };
+        self.input(Input::Ended(id, outcome));
+        true
+    }
+
+    /// The bridge hears the next message of the broker.
+    pub fn hear(&mut self) -> bool {
+        let Some(input) = self.broker.hear() else {
+            return false;
+        };
+        self.input(input);
+        true
+    }
+
+    /// Time passes.
+    pub fn tick(&mut self, ms: u64) {
+        self.now += ms;
+        self.input(Input::Tick);
+    }
+
+    /// Everything on its way arrives.
+    pub fn round(&mut self) {
+        self.broker.connect();
+        loop {
+            let received = self.broker.receive();
+            let heard = self.hear();
+            let ended = self.end();
+            if !received && !heard && !ended {
+                break;
+            }
+        }
+        let all = self.chain.pool.len();
+        self.seal(all);
+        self.look();
+        self.tick(2_000);
+    }
+
+    /// Nothing goes wrong any more, until nothing happens any more.
+    pub fn calm_down(&mut self) {
+        let mut quiet = 0;
+        for _ in 0..600 {
+            self.round();
+            let status = self.relay.status();
+            let open = status.outbox + status.transactions;
+            // A gateway that is suspended submits nothing.
+            let pending = match status.blocked {
+                Some(_) => 0,
+                None => status.requests_pending + status.receipts_pending,
+            };
+            let still = open + pending == 0
+                && self.chain.pool.is_empty()
+                && self.chain.ended.is_empty()
+                && self.broker.is_quiet();
+            quiet = if still { quiet + 1 } else { 0 };
+            if quiet == 8 {
+                return;
+            }
+        }
+        panic!("it does not calm down: {:?}", self.relay.status());
+    }
+
+    /// The version of a device's keys on chain; 1 for one that is not enrolled.
+    pub fn version(&self, device: &DeviceId) -> u32 {
+        let known = self.chain.finalized.devices.get(device);
+        known.map_or(1, |known| known.key_version)
+    }
+
+    /// A device sends a request.
+    pub fn ask(&mut self, device: &DeviceId, version: u32, ask: Ask) {
+        let entry = self.devices.entry(device.clone()).or_default();
+        entry.counter += 1;
+        let request = devices::request(device, version, ask, entry.counter);
+        self.say(device, devices::request_topic(device), request);
+    }
+
+    /// A device says something.
+    pub fn say(&mut self, device: &DeviceId, topic: String, payload: Vec<u8>) {
+        let entry = self.devices.entry(device.clone()).or_default();
+        entry.sent.push((topic.clone(), payload.clone()));
+        self.broker.say(topic, payload);
+    }
+
+    /// Somebody sends again what a device sent before.
+    pub fn replay(&mut self, device: &DeviceId, which: usize) {
+        let sent = self.devices.get(device).map(|device| &device.sent);
+        if let Some(sent) = sent.filter(|sent| !sent.is_empty()) {
+            let (topic, payload) = sent[which % sent.len()].clone();
+            self.broker.say(topic, payload);
+        }
+    }
+
+    /// What the broker retains below the gateway's branch.
+    pub fn told(&self, topic: &ControlTopic) -> Option<&Vec<u8>> {
+        self.broker.retained.get(&topic.to_topic(PREFIX))
+    }
+
+    /// A device's statement at the broker, if the gateway signed it.
+    pub fn device_statement(&self, device: &DeviceId) -> Option<DeviceStatement> {
+        let topic = ControlTopic::DeviceState(devices::gateway(), device.clone());
+        verified(self.told(&topic)?)
+    }
+
+    /// A group's statement at the broker, if the gateway signed it.
+    pub fn group_statement(&self, group: &GroupId) -> Option<GroupStatement> {
+        let topic = ControlTopic::GroupState(devices::gateway(), group.clone());
+        verified(self.told(&topic)?)
+    }
+
+    /// The grant at the broker, as the device opens it with keys of this version.
+    pub fn grant(&self, group: &GroupId, device: &DeviceId, version: u32) -> Option<Grant> {
+        let topic = ControlTopic::Grant(devices::gateway(), device.clone(), group.clone());
+        let recipient = keyward_crypto::grant::Recipient {
+            group,
+            device,
+            key_version: version,
+        };
+        let key = devices::agreement(device, version);
+        keyward_crypto::grant::open(&key, self.told(&topic)?, recipient).ok()
+    }
+
+    /// A device acknowledges the epoch of the statement, if it holds its secret.
+    pub fn acknowledge(&mut self, group: &GroupId, device: &DeviceId) {
+        let version = self.version(device);
+        let Some(statement) = self.group_statement(group) else {
+            return;
+        };
+        let Some(grant) = self.grant(group, device, version) else {
+            return;
+        };
+        let epoch = statement.epoch;
+        let granted = grant.epochs.iter().find(|granted| granted.epoch == epoch);
+        let (Some((commitment, custodian)), Some(granted)) = (statement.commitment(epoch), granted)
+        else {
+            return;
+        };
+        let secret = &granted.secret;
+        if keyward_crypto::epoch::opens(&commitment, &GENESIS, group, epoch, &custodian, secret) {
+            let receipt = devices::receipt(group, epoch, commitment, device, version);
+            self.say(device, devices::receipt_topic(device), receipt);
+        }
+    }
+}
+
+fn verified<T: keyward_protocol::signing::Body>(bytes: &[u8]) -> Option<T> {
+    let unverified = Unverified::<T>::from_wire(bytes).ok()?;
+    let key = devices::statement_key().verifying_key();
+    let signed = keyward_crypto::sign::verify(unverified, &GENESIS, &key).ok()?;
+    Some(signed.into_body())
+}
