@@ -1,3 +1,5 @@
-//! The device agent.
+//! The device agent: see `keyward-agent --help`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    keyward_client::agent::main()
+}

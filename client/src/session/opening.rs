@@ -1,0 +1,382 @@
+//! Opening protected messages (MSG-4 to MSG-17). A message's group is found by its topic, its key by its header, and nothing
+//! is tried (TOP-3). What is remembered of a message changes only after its tag and signature verified (MSG-11).
+
+use alloc::vec::Vec;
+
+use keyward_crypto::{
+    message::{Expected, Opened as Content},
+    GroupKey, Verifier,
+};
+use keyward_protocol::{
+    message::{Header, Message, MessageInvalid, Stream},
+    policy::Policy,
+    statement::{GroupState, GroupStatement},
+    DeviceId, GroupId,
+};
+
+use super::{
+    durable::{ValueKey, ValueSeen, WindowKey},
+    effects::{Delivery, Effects, Mark, Now, Opened},
+    notice::Notice,
+    refusal::Refusal,
+    routes::Route,
+    window::{Boots, Look, TagPrefix},
+    Change, Session,
+};
+
+/// Topics with retained values that are remembered per group.
+const VALUES: usize = 4096;
+
+/// What is to be done with a message.
+pub(super) enum Verdict {
+    Message(Delivery),
+    Open,
+    /// It waits; and why it is refused if it waits in vain.
+    Park(GroupId, Refusal),
+    Refused(Refusal),
+}
+
+/// Whether a message came before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Novelty {
+    New,
+    Repeat,
+    /// Another message has its counter: evidence, if it verifies.
+    Other,
+}
+
+/// A message and where it came.
+struct Incoming<'a> {
+    group: GroupId,
+    topic: &'a str,
+    message: Message<'a>,
+    retain: bool,
+}
+
+impl Incoming<'_> {
+    fn header(&self) -> &Header {
+        &self.message.header
+    }
+
+    fn tag(&self) -> TagPrefix {
+        self.message.tag().into()
+    }
+
+    fn window_key(&self) -> WindowKey {
+        WindowKey {
+            group: self.group.clone(),
+            sender: self.header().sender,
+            stream: self.header().stream,
+        }
+    }
+
+    fn value_key(&self) -> ValueKey {
+        ValueKey {
+            group: self.group.clone(),
+            sender: self.header().sender,
+            topic: self.topic.into(),
+        }
+    }
+}
+
+/// Why a message cannot be handed up now.
+enum Stop {
+    Park(Refusal),
+    Refuse(Refusal),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refuse(refusal)
+    }
+}
+
+impl Session {
+    /// Opens a message that came on a topic, `retain`: with RETAIN set. The changes must be durable before it is handed up
+    /// (MSG-11); the actions are notices.
+    pub fn open(&mut self, now: Now, topic: &str, bytes: &[u8], retain: bool) -> (Opened, Effects) {
+        self.clock.advance(now);
+        let opened = self.open_message(topic, bytes, retain);
+        (opened, self.take())
+    }
+
+    pub(super) fn open_message(&mut self, topic: &str, bytes: &[u8], retain: bool) -> Opened {
+        match self.examine(topic, bytes, retain) {
+            Verdict::Message(delivery) => Opened::Message(delivery),
+            Verdict::Open => Opened::NotProtected,
+            Verdict::Refused(reason) => Opened::Refused(reason),
+            Verdict::Park(group, reason) => match self.park(&group, topic, bytes, retain, reason) {
+                true => Opened::Parked,
+                false => Opened::Refused(reason),
+            },
+        }
+    }
+
+    pub(super) fn examine(&mut self, topic: &str, bytes: &[u8], retain: bool) -> Verdict {
+        let route = self.route(topic);
+        if route == Route::Open {
+            return Verdict::Open;
+        }
+        let message = match Message::from_wire(bytes) {
+            Ok(message) => message,
+            Err(MessageInvalid::NotProtected) => return Verdict::Refused(Refusal::Plaintext),
+            Err(invalid) => return Verdict::Refused(Refusal::Malformed(invalid)),
+        };
+        let group = match route {
+            Route::Group(group) => group,
+            Route::Conflict => return Verdict::Refused(Refusal::TopicConflict),
+            Route::Protected | Route::Open => return Verdict::Refused(Refusal::NotMember),
+        };
+        let incoming = Incoming {
+            group,
+            topic,
+            message,
+            retain,
+        };
+        match self.receive(&incoming) {
+            Ok(delivery) => Verdict::Message(delivery),
+            Err(Stop::Refuse(reason)) => Verdict::Refused(reason),
+            Err(Stop::Park(reason)) => Verdict::Park(incoming.group, reason),
+        }
+    }
+
+    fn receive(&mut self, incoming: &Incoming<'_>) -> Result<Delivery, Stop> {
+        let policy = self.admit(incoming)?;
+        let is_late = self.is_late(incoming)?;
+        let novelty = self.novelty(incoming)?;
+        let (sender, content) = self.verify(incoming, &policy)?;
+        self.check_own(incoming, &sender)?;
+        if novelty == Novelty::Other {
+            self.tell(Notice::Clone {
+                group: incoming.group.clone(),
+                device: sender,
+            });
+            return Err(Refusal::Cloned.into());
+        }
+        self.check_age(&policy, content.time)?;
+        if novelty == Novelty::New {
+            self.remember(incoming);
+        }
+        let stream = incoming.header().stream;
+        let marks = [
+            (is_late, Mark::Late),
+            (novelty == Novelty::Repeat, Mark::Repeat),
+            (stream == Stream::Retained, Mark::Retained),
+            (stream == Stream::Will, Mark::Will),
+        ];
+        Ok(Delivery {
+            topic: incoming.topic.into(),
+            group: incoming.group.clone(),
+            epoch: incoming.header().epoch,
+            sender,
+            time: content.time,
+            payload: content.payload,
+            marks: marks
+                .into_iter()
+                .filter(|(is, _)| *is)
+                .map(|(_, mark)| mark)
+                .collect(),
+        })
+    }
+
+    /// Whether the device reads the group, the sender is a publisher now, whatever the epoch (MSG-7), and the epoch's secret
+    /// is held. What may yet come is waited for (MSG-13).
+    fn admit(&self, incoming: &Incoming<'_>) -> Result<Policy, Stop> {
+        let group = &incoming.group;
+        let stated = self.stated_group(group).ok_or(Refusal::NotMember)?;
+        if !stated.role.subscribes() {
+            return Err(Refusal::NotSubscriber.into());
+        }
+        let statement = self
+            .statement(group)
+            .ok_or(Stop::Park(Refusal::UnknownEpoch))?;
+        if statement.state == GroupState::Closed {
+            return Err(Refusal::Closed.into());
+        }
+        let Header { sender, epoch, .. } = *incoming.header();
+        let live = self.live.get(group).ok_or(Refusal::NotMember)?;
+        match live.senders.contains_key(&sender) {
+            true => {}
+            false if live.is_complete => return Err(Refusal::NotPublisher.into()),
+            false => return Err(Stop::Park(Refusal::NotPublisher)),
+        }
+        let newest = self.durable.epochs(group).next_back();
+        match self.durable.secrets.contains_key(&(group.clone(), epoch)) {
+            true => Ok(statement.policy.clone()),
+            false if newest.is_some_and(|newest| epoch < newest) => {
+                Err(Refusal::UnknownEpoch.into())
+            }
+            false => Err(Stop::Park(Refusal::UnknownEpoch)),
+        }
+    }
+
+    /// Whether a message of an older epoch is late (MSG-8). In an unsigned group there is no grace: a statement does not tell
+    /// whether a member left.
+    fn is_late(&self, incoming: &Incoming<'_>) -> Result<bool, Refusal> {
+        let statement = self
+            .statement(&incoming.group)
+            .ok_or(Refusal::UnknownEpoch)?;
+        if incoming.header().epoch >= self.current_epoch(statement) {
+            return Ok(false);
+        }
+        match statement.policy.signed {
+            true => Ok(!self.is_in_grace(&incoming.group, statement)),
+            false => Err(Refusal::OldEpoch),
+        }
+    }
+
+    fn is_in_grace(&self, group: &GroupId, statement: &GroupStatement) -> bool {
+        let since = self.live.get(group).and_then(|live| live.epoch_since);
+        let grace = u64::from(statement.policy.grace);
+        since.is_some_and(|since| self.clock.mono().saturating_sub(since) <= grace)
+    }
+
+    /// Whether it came before (MSG-10, MSG-12, MSG-17).
+    fn novelty(&self, incoming: &Incoming<'_>) -> Result<Novelty, Refusal> {
+        let Header {
+            boot,
+            counter,
+            stream,
+            ..
+        } = *incoming.header();
+        let tag = incoming.tag();
+        let boots = self.durable.windows.get(&incoming.window_key());
+        let size = self.settings.window;
+        let look = match stream {
+            Stream::Retained => return self.novelty_of_value(incoming),
+            Stream::Live => boots.map(|boots| boots.look(boot, counter, tag, size)),
+            Stream::Will => boots.map(|boots| boots.look_at_will(boot, counter, tag)),
+        };
+        match look.unwrap_or(Look::New) {
+            Look::New => Ok(Novelty::New),
+            Look::Other => Ok(Novelty::Other),
+            Look::Same => Err(Refusal::Replayed),
+            Look::Behind => Err(Refusal::BehindWindow),
+            Look::OldBoot => Err(Refusal::OldBoot),
+        }
+    }
+
+    fn novelty_of_value(&self, incoming: &Incoming<'_>) -> Result<Novelty, Refusal> {
+        let Header { boot, counter, .. } = *incoming.header();
+        let Some(known) = self.durable.values.get(&incoming.value_key()) else {
+            let is_of_group = |key: &&ValueKey| key.group == incoming.group;
+            return match self.durable.values.keys().filter(is_of_group).count() < VALUES {
+                true => Ok(Novelty::New),
+                false => Err(Refusal::TooManyValues),
+            };
+        };
+        match (boot, counter).cmp(&(known.boot, known.counter)) {
+            core::cmp::Ordering::Greater => Ok(Novelty::New),
+            core::cmp::Ordering::Less => Err(Refusal::OldValue),
+            _ if known.tag != incoming.tag() => Ok(Novelty::Other),
+            _ if incoming.retain => Ok(Novelty::Repeat),
+            _ => Err(Refusal::Replayed),
+        }
+    }
+
+    /// Tag and signature, as the policy of the statement demands (MSG-4 to MSG-6).
+    fn verify(
+        &mut self,
+        incoming: &Incoming<'_>,
+        policy: &Policy,
+    ) -> Result<(DeviceId, Content), Refusal> {
+        let Header {
+            sender,
+            boot,
+            stream,
+            epoch,
+            ..
+        } = *incoming.header();
+        let key = self
+            .group_key(&incoming.group, epoch)
+            .ok_or(Refusal::UnknownEpoch)?;
+        let key = key.message_key(sender, boot, stream);
+        let (device, verifier) = self.sender(&incoming.group, sender)?;
+        let expected = Expected {
+            signed_by: policy.signed.then_some(&verifier),
+            timed: policy.timed(),
+        };
+        let content = key.open(&incoming.message, incoming.topic, expected)?;
+        Ok((device, content))
+    }
+
+    fn sender(&mut self, group: &GroupId, index: u32) -> Result<(DeviceId, Verifier), Refusal> {
+        let live = self.live.get_mut(group).ok_or(Refusal::NotMember)?;
+        let sender = live.senders.get_mut(&index).ok_or(Refusal::NotPublisher)?;
+        let verifier = match &sender.verifier {
+            Some(verifier) => verifier.clone(),
+            None => Verifier::new(&sender.key).map_err(|_| Refusal::Signature)?,
+        };
+        sender.verifier = Some(verifier.clone());
+        Ok((sender.device.clone(), verifier))
+    }
+
+    /// The key of an epoch whose secret is held; derived once.
+    pub(super) fn group_key(&mut self, group: &GroupId, epoch: u32) -> Option<GroupKey> {
+        let secret = self.durable.secrets.get(&(group.clone(), epoch))?;
+        let live = self.live.get_mut(group)?;
+        let genesis = &self.provisioned.genesis;
+        let new = || GroupKey::new(genesis, group, epoch, secret);
+        Some(live.keys.entry(epoch).or_insert_with(new).clone())
+    }
+
+    /// What is sealed in this device's own name is not for it to read; of a boot or counter that it has not used it is
+    /// evidence of a clone (MSG-10).
+    fn check_own(&mut self, incoming: &Incoming<'_>, sender: &DeviceId) -> Result<(), Refusal> {
+        if *sender != self.identity.device {
+            return Ok(());
+        }
+        let Header {
+            boot,
+            counter,
+            stream,
+            ..
+        } = *incoming.header();
+        let used = self
+            .counters
+            .get(&incoming.group)
+            .map_or(0, |counters| counters.next(stream));
+        if (boot, counter) >= (self.durable.boot, used) {
+            self.tell(Notice::Clone {
+                group: incoming.group.clone(),
+                device: sender.clone(),
+            });
+        }
+        Err(Refusal::Own)
+    }
+
+    /// Whether a message is too old, or of the future (MSG-15).
+    fn check_age(&self, policy: &Policy, time: Option<u32>) -> Result<(), Refusal> {
+        let Some(time) = time.filter(|_| policy.timed()) else {
+            return Ok(());
+        };
+        let now = self.clock.now_ms().ok_or(Refusal::NoTime)? / 1000;
+        match now.abs_diff(time.into()) <= policy.max_age.into() {
+            true => Ok(()),
+            false => Err(Refusal::Expired),
+        }
+    }
+
+    /// From now on it came before.
+    fn remember(&mut self, incoming: &Incoming<'_>) {
+        let Header {
+            boot,
+            counter,
+            stream,
+            ..
+        } = *incoming.header();
+        let tag = incoming.tag();
+        if stream == Stream::Retained {
+            let seen = ValueSeen { boot, counter, tag };
+            return self.change(Change::Value(incoming.value_key(), seen));
+        }
+        let key = incoming.window_key();
+        let size = self.settings.window;
+        let unknown = Boots::default();
+        let boots = self.durable.windows.get(&key).unwrap_or(&unknown);
+        let steps: Vec<_> = boots.mark(boot, counter, tag, size);
+        for step in steps {
+            self.change(Change::Received(key.clone(), step));
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Requests to the owner gateway, and its answers (REQ-1 to REQ-5).
+
+use alloc::{string::String, vec::Vec};
+
+use keyward_crypto::{hash::registration, sign::sign_message};
+use keyward_protocol::{
+    bytes::Nonce,
+    registration::{KeyReplacement, Voucher},
+    request::{Ask, Refusal, Request, Response, Status},
+    signing::{Signed, Unverified},
+    topic::ControlTopic,
+    AccountId, GatewayName, GroupId, VerifyingKey,
+};
+
+use super::{
+    control::believe,
+    effects::Action,
+    keys::NewKeys,
+    notice::{Answer, Asked, Notice},
+    refusal::ControlRefused,
+    Change, Session,
+};
+
+/// First pause before a request is repeated, and the longest.
+const PAUSE_MS: u64 = 3_000;
+const LONGEST_PAUSE_MS: u64 = 60_000;
+/// How long something is missing before the gateway is asked; pauses until it is asked again.
+const PATIENCE_MS: u64 = 3_000;
+const MISSING_PAUSE_MS: u64 = 30_000;
+const LONGEST_MISSING_PAUSE_MS: u64 = 600_000;
+/// How far the counter jumps when the gateway knows a higher one: the store was restored.
+const JUMP: u64 = 1 << 20;
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub(super) struct Pending {
+    ask: Ask,
+    nonce: Nonce,
+    wire: Vec<u8>,
+    asked_at: u64,
+    next_at: u64,
+    pause: u64,
+}
+
+/// Something is missing that the gateway could send again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Missing {
+    next_at: u64,
+    pause: u64,
+}
+
+/// A pause that is twice as long, up to a limit.
+pub(super) fn longer(pause: u64, longest: u64) -> u64 {
+    pause.saturating_mul(2).min(longest)
+}
+
+impl Session {
+    /// Enrols with a voucher (REQ-3).
+    pub(super) fn ask_to_enrol(&mut self, voucher: &Signed<Voucher>) {
+        let genesis = &self.provisioned.genesis;
+        let registration = registration(genesis, voucher.body());
+        let ask = Ask::Enrol {
+            voucher: voucher.body().clone(),
+            voucher_signature: *voucher.signature(),
+            proof: self
+                .identity
+                .signing
+                .sign_registration(genesis, &registration),
+        };
+        self.ask(Asked::Enrol, ask);
+    }
+
+    /// Asks for everything again, and for the time (REQ-4).
+    pub(super) fn ask_to_resync(&mut self) {
+        self.ask(Asked::Resync, Ask::Resync);
+    }
+
+    /// Replaces the device's keys, signed by both (REQ-5, REG-6).
+    pub(super) fn ask_to_replace_keys(&mut self, keys: &NewKeys) {
+        let genesis = &self.provisioned.genesis;
+        let replacement = KeyReplacement {
+            device: self.identity.device.clone(),
+            key_version: self.identity.key_version.saturating_add(1),
+            signing_key: keys.signing.verifying_key(),
+            agreement_key: keys.agreement.public(),
+            not_after: keys.not_after,
+        };
+        let ask = Ask::ReplaceKeys {
+            new_signature: keys.signing.sign_replacement(genesis, &replacement),
+            current_signature: self
+                .identity
+                .signing
+                .sign_replacement(genesis, &replacement),
+            replacement,
+        };
+        self.ask(Asked::ReplaceKeys, ask);
+    }
+
+    /// Makes a request. Its counter is durable before it is sent, and rises also where the store was restored, if the device
+    /// has a clock.
+    fn ask(&mut self, asked: Asked, ask: Ask) {
+        let counter = self
+            .durable
+            .asked
+            .saturating_add(1)
+            .max(self.clock.now_ms().unwrap_or(0));
+        let mut nonce = [0; 16];
+        self.rng.fill_bytes(&mut nonce);
+        let nonce = Nonce(nonce);
+        let request = Request {
+            device: self.identity.device.clone(),
+            key_version: self.identity.key_version,
+            gateway: self.provisioned.owner.account,
+            ask: ask.clone(),
+            counter,
+            nonce,
+        };
+        let genesis = self.provisioned.genesis;
+        let Ok(signed) = sign_message(genesis, request, &self.identity.signing) else {
+            let text = "the voucher is not for this device, its gateway and its keys";
+            return self.answer(asked, Status::Refused(Refusal::Voucher), text.into());
+        };
+        self.change(Change::Asked(counter));
+        let now = self.clock.mono();
+        let pending = Pending {
+            ask,
+            nonce,
+            wire: signed.to_wire(),
+            asked_at: now,
+            next_at: now,
+            pause: PAUSE_MS,
+        };
+        self.pending.insert(asked, pending);
+    }
+
+    /// Connected again: what waits for an answer is sent at once.
+    pub(super) fn try_again_now(&mut self) {
+        let now = self.clock.mono();
+        for pending in self.pending.values_mut() {
+            pending.next_at = now;
+        }
+        self.hurry_receipts();
+    }
+
+    /// Sends requests that are due.
+    pub(super) fn repeat_requests(&mut self) {
+        if self.connected.is_none() {
+            return;
+        }
+        let now = self.clock.mono();
+        let topic = self.topic(&ControlTopic::Request(
+            self.identity.device.clone(),
+            self.provisioned.owner.name.clone(),
+        ));
+        let mut due = Vec::new();
+        for pending in self
+            .pending
+            .values_mut()
+            .filter(|pending| pending.next_at <= now)
+        {
+            pending.next_at = now.saturating_add(pending.pause);
+            pending.pause = longer(pending.pause, LONGEST_PAUSE_MS);
+            due.push(pending.wire.clone());
+        }
+        for payload in due {
+            self.act(Action::Publish {
+                topic: topic.clone(),
+                payload,
+                retain: false,
+            });
+        }
+    }
+
+    /// Asks by itself for what does not come (REQ-4).
+    pub(super) fn ask_for_what_is_missing(&mut self) {
+        if self.connected.is_none() || self.pending.contains_key(&Asked::Resync) {
+            return;
+        }
+        // Who is not enrolled yet misses nothing.
+        if self.pending.contains_key(&Asked::Enrol) || !self.misses_something() {
+            self.missing = None;
+            return;
+        }
+        let now = self.clock.mono();
+        let patience = match self.clock.now_ms() {
+            Some(_) => PATIENCE_MS,
+            None => 0,
+        };
+        let missing = *self.missing.get_or_insert(Missing {
+            next_at: now.saturating_add(patience),
+            pause: MISSING_PAUSE_MS,
+        });
+        if missing.next_at <= now {
+            self.missing = Some(Missing {
+                next_at: now.saturating_add(missing.pause),
+                pause: longer(missing.pause, LONGEST_MISSING_PAUSE_MS),
+            });
+            self.ask_to_resync();
+        }
+    }
+
+    fn misses_something(&self) -> bool {
+        let lacks = |group: &GroupId| {
+            let live = self.live.get(group);
+            let is_complete = live.is_some_and(|live| live.is_complete && live.confirmed);
+            !is_complete || self.lacks_secret(group) || self.is_outdated(group)
+        };
+        !self.told || self.clock.now_ms().is_none() || self.live.keys().any(lacks)
+    }
+
+    /// The account and key of a gateway that may answer: the owner, or a custodian.
+    fn respondent(&self, name: &GatewayName) -> Option<(AccountId, VerifyingKey)> {
+        let owner = &self.provisioned.owner;
+        if *name == owner.name {
+            return Some((owner.account, self.owner_key()));
+        }
+        let mut custodians = self
+            .stated_groups()
+            .flat_map(|stated| stated.custodians.iter());
+        let found = custodians.find(|custodian| custodian.name == *name)?;
+        Some((found.account, found.statement_key))
+    }
+
+    /// An answer: believed only with the nonce of something that waits for it (REQ-2).
+    pub(super) fn on_response(
+        &mut self,
+        gateway: &GatewayName,
+        payload: &[u8],
+    ) -> Result<(), ControlRefused> {
+        let unverified = Unverified::<Response>::from_wire(payload)?;
+        let (account, key) = self
+            .respondent(gateway)
+            .ok_or(ControlRefused::NotCustodian)?;
+        let claims = unverified.claims();
+        if claims.gateway != account || claims.device != self.identity.device {
+            return Err(ControlRefused::Misplaced);
+        }
+        let response = believe(self, unverified, &key)?.into_body();
+        let is_owner = account == self.provisioned.owner.account;
+        let asked = self
+            .pending
+            .iter()
+            .find(|(_, pending)| pending.nonce == response.nonce);
+        let asked = asked.map(|(asked, pending)| (*asked, pending.asked_at));
+        match asked {
+            Some((asked, asked_at)) if is_owner => self.on_answer(asked, asked_at, &response),
+            _ if self.on_receipt_answer(&response) => {}
+            _ => return Err(ControlRefused::NotAsked),
+        }
+        Ok(())
+    }
+
+    fn on_answer(&mut self, asked: Asked, asked_at: u64, response: &Response) {
+        self.clock.reached(response.chain_time);
+        if asked == Asked::Resync {
+            self.clock.answered(response.chain_time, asked_at);
+        }
+        let text = String::from_utf8_lossy(&response.reason).into_owned();
+        match response.status {
+            Status::Accepted | Status::Done => {}
+            // Its counter was used: it is made anew with a higher one.
+            Status::Refused(Refusal::Replayed) => return self.ask_higher(asked),
+            // It is repeated.
+            Status::Refused(Refusal::Busy) => return,
+            Status::Refused(_) => {}
+        }
+        if response.status != Status::Accepted {
+            self.pending.remove(&asked);
+        }
+        self.answer(asked, response.status, text);
+    }
+
+    fn ask_higher(&mut self, asked: Asked) {
+        let Some(old) = self.pending.remove(&asked) else {
+            return;
+        };
+        self.change(Change::Asked(self.durable.asked.saturating_add(JUMP)));
+        self.ask(asked, old.ask);
+        if let Some(new) = self.pending.get_mut(&asked) {
+            // Not faster than it would have been repeated.
+            new.next_at = old.next_at;
+            new.pause = old.pause;
+        }
+    }
+
+    fn answer(&mut self, asked: Asked, status: Status, text: String) {
+        let answer = match status {
+            Status::Accepted => Answer::Accepted,
+            Status::Done => Answer::Done,
+            Status::Refused(refusal) => Answer::Refused { refusal, text },
+        };
+        self.tell(Notice::Answered { asked, answer });
+    }
+}

@@ -1,0 +1,250 @@
+//! The link to the broker, with a real Mosquitto.
+
+mod broker;
+
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use broker::{connection, free_port, Broker};
+
+use keyward_client::agent::{
+    link::{Interest, Link, LinkEvent, NotPublished, Publication, Received},
+    mqtt::Mqtt,
+};
+use tokio::io::AsyncReadExt as _;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for the first event that is what is looked for.
+async fn until<T>(link: &mut Mqtt, wanted: impl Fn(LinkEvent) -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = wanted(link.next().await) {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found)
+        .await
+        .expect("it does not happen")
+}
+
+async fn subscribed(link: &mut Mqtt) {
+    until(link, |event| {
+        matches!(event, LinkEvent::Subscribed { .. }).then_some(())
+    })
+    .await;
+}
+
+async fn received(link: &mut Mqtt) -> Received {
+    until(link, |event| match event {
+        LinkEvent::Received(received) => Some(received),
+        _ => None,
+    })
+    .await
+}
+
+async fn published(link: &mut Mqtt) -> Result<(), NotPublished> {
+    until(link, |event| match event {
+        LinkEvent::Published(_, outcome) => Some(outcome),
+        _ => None,
+    })
+    .await
+}
+
+async fn send(link: &mut Mqtt, text: &str) {
+    link.publish(Publication(1), "app/valve", text.into(), false);
+    published(link).await.unwrap();
+}
+
+fn valve() -> Vec<String> {
+    vec!["app/valve".into()]
+}
+
+/// LNK-1.
+#[tokio::test]
+async fn what_came_while_the_device_was_away_is_delivered_and_only_what_it_acknowledged_is_gone() {
+    let broker = Broker::start("");
+    let mut reader = broker.link("reader");
+    reader.subscribe(&valve(), Interest::Application);
+    subscribed(&mut reader).await;
+    reader.close().await;
+
+    let mut writer = broker.link("writer");
+    for text in ["one", "two"] {
+        send(&mut writer, text).await;
+    }
+    // A new process: first it gets both, and acknowledges one.
+    let mut reader = broker.link("reader");
+    let one = received(&mut reader).await;
+    let two = received(&mut reader).await;
+    assert_eq!(
+        (&one.payload[..], &two.payload[..]),
+        (&b"one"[..], &b"two"[..])
+    );
+    reader.acknowledge(one.ticket);
+    reader.close().await;
+    // Then it gets the other one again.
+    let mut reader = broker.link("reader");
+    assert_eq!(received(&mut reader).await.payload, b"two");
+    send(&mut writer, "three").await;
+    assert_eq!(received(&mut reader).await.payload, b"three");
+}
+
+#[tokio::test]
+async fn a_broker_that_lost_everything_is_subscribed_to_and_published_to_again() {
+    let mut broker = Broker::start("");
+    let mut reader = broker.link("reader");
+    reader.subscribe(&valve(), Interest::Application);
+    subscribed(&mut reader).await;
+    let mut writer = broker.link("writer");
+    send(&mut writer, "before").await;
+    assert_eq!(received(&mut reader).await.payload, b"before");
+
+    broker.lose_everything();
+    until(&mut reader, |event| {
+        matches!(event, LinkEvent::Disconnected { .. }).then_some(())
+    })
+    .await;
+    let resumed = until(&mut reader, |event| match event {
+        LinkEvent::Connected { resumed } => Some(resumed),
+        _ => None,
+    });
+    assert!(!resumed.await);
+    subscribed(&mut reader).await;
+    send(&mut writer, "after").await;
+    assert_eq!(received(&mut reader).await.payload, b"after");
+}
+
+#[tokio::test]
+async fn what_is_published_while_there_is_no_broker_arrives_when_there_is_one() {
+    let mut broker = Broker::start("");
+    broker.kill();
+    let mut link = broker.link("writer");
+    link.publish(Publication(7), "app/valve", b"patient".to_vec(), true);
+    until(&mut link, |event| {
+        matches!(event, LinkEvent::Disconnected { .. }).then_some(())
+    })
+    .await;
+    broker.restart();
+    published(&mut link).await.unwrap();
+    let mut reader = broker.link("reader");
+    reader.subscribe(&valve(), Interest::Application);
+    let kept = received(&mut reader).await;
+    assert_eq!((&kept.payload[..], kept.retain), (&b"patient"[..], true));
+}
+
+#[tokio::test]
+async fn what_the_broker_s_access_rules_refuse_is_told() {
+    let rules = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(rules.path(), "topic read #\n").unwrap();
+    let broker = Broker::start(&format!("acl_file {}\n", rules.path().display()));
+    let mut link = broker.link("writer");
+    link.publish(Publication(1), "app/valve", b"x".to_vec(), false);
+    assert!(matches!(
+        published(&mut link).await,
+        Err(NotPublished::Refused { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_device_does_not_hear_itself() {
+    let broker = Broker::start("");
+    let mut link = broker.link("1111");
+    link.subscribe(&valve(), Interest::Application);
+    subscribed(&mut link).await;
+    send(&mut link, "mine").await;
+    send(&mut broker.link("2222"), "theirs").await;
+    assert_eq!(received(&mut link).await.payload, b"theirs");
+}
+
+#[tokio::test]
+async fn an_encrypted_address_never_gets_a_plain_word_and_never_connects_to_a_plain_broker() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ca = certificate_authority();
+    let mut connection = connection("mqtts", port);
+    connection.ca_file = Some(ca.path().join("ca.pem"));
+    let mut link = Mqtt::begin(&connection, &"1111".parse().unwrap()).unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut first = [0; 1];
+    let read = stream.read_exact(&mut first);
+    tokio::select! {
+        read = read => drop(read.unwrap()),
+        event = link.next() => panic!("{event:?}"),
+    }
+    // A TLS handshake; a CONNECT would begin with 0x10.
+    assert_eq!(first, [0x16]);
+    drop((stream, listener));
+
+    let broker = Broker::start("");
+    connection.broker = format!("mqtts://127.0.0.1:{}", broker.port)
+        .parse()
+        .unwrap();
+    let mut link = Mqtt::begin(&connection, &"1111".parse().unwrap()).unwrap();
+    let mut attempts = 0;
+    while attempts < 3 {
+        match tokio::time::timeout(PATIENCE, link.next()).await.unwrap() {
+            LinkEvent::Disconnected { .. } => attempts += 1,
+            event => panic!("{event:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_connection_needs_the_right_authority() {
+    let (ours, foreign) = (certificate_authority(), certificate_authority());
+    let path = ours.path().display();
+    let tls = free_port();
+    let _broker = Broker::start(&format!(
+        "listener {tls} 127.0.0.1\ncertfile {path}/ca.pem\nkeyfile {path}/ca.key\n"
+    ));
+    let mut connection = connection("mqtts", tls);
+    connection.ca_file = Some(foreign.path().join("ca.pem"));
+    let mut link = Mqtt::begin(&connection, &"1111".parse().unwrap()).unwrap();
+    let mut reason = String::new();
+    // The broker may not listen yet.
+    while !reason.contains("certificate") {
+        match tokio::time::timeout(PATIENCE, link.next()).await.unwrap() {
+            LinkEvent::Disconnected { reason: told } => reason = told,
+            event => panic!("{event:?}"),
+        }
+    }
+    connection.ca_file = Some(ours.path().join("ca.pem"));
+    let mut link = Mqtt::begin(&connection, &"1111".parse().unwrap()).unwrap();
+    send(&mut link, "encrypted").await;
+}
+
+/// A self-signed certificate for 127.0.0.1, and its key.
+fn certificate_authority() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let made = Command::new("openssl")
+        .current_dir(&directory)
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args([
+            "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "1",
+        ])
+        .args([
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .stderr(Stdio::null())
+        .status()
+        .expect("openssl is not installed; run 'apt-get install openssl'");
+    assert!(made.success());
+    directory
+}
