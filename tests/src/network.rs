@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{ensure, Context, Result};
+use futures::future::try_join_all;
 use keyward_chain_client::{Call, Client, Finalized, Quotas, Signer};
 use keyward_protocol::{
     policy::Policy,
@@ -192,20 +193,18 @@ impl Network {
 
     /// Enrols devices, all at the same time.
     pub async fn enrol(&mut self, devices: &[DeviceId]) -> Result<()> {
-        let mut tasks = Vec::new();
-        for id in devices {
-            let agent = Agent::init(&self.place, id, self.broker.port()).await?;
-            self.issue(&agent).await?;
-            tasks.push(tokio::spawn(async move {
-                agent.enrol().await?;
-                Ok::<_, anyhow::Error>(agent)
-            }));
-        }
-        for task in tasks {
-            let agent = task.await??;
-            self.agents.insert(agent.id.clone(), agent);
-        }
+        // Not as tasks of their own: whoever gives up waiting takes the processes with it.
+        let agents = try_join_all(devices.iter().map(|id| self.enrolled(id))).await?;
+        let named = agents.into_iter().map(|agent| (agent.id.clone(), agent));
+        self.agents.extend(named);
         Ok(())
+    }
+
+    async fn enrolled(&self, id: &DeviceId) -> Result<Agent> {
+        let agent = Agent::init(&self.place, id, self.broker.port()).await?;
+        self.issue(&agent).await?;
+        agent.enrol().await?;
+        Ok(agent)
     }
 
     /// Has the authority vouch for a device.

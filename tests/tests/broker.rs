@@ -12,6 +12,7 @@ use keyward_tests::{
 
 const TOPIC: &str = "app/valve";
 
+/// TOP-4, TOP-5.
 #[tokio::test(flavor = "multi_thread")]
 async fn everyone_writes_only_under_its_own_branch() -> Result<()> {
     let place = Place::new("broker")?;

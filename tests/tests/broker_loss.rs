@@ -4,16 +4,22 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{ensure, Result};
 use keyward_chain_client::Call;
-use keyward_protocol::{policy::Policy, GroupId, Role};
+use keyward_protocol::{
+    policy::Policy,
+    topic::{ControlTopic, PREFIX},
+    GroupId, Role,
+};
 use keyward_tests::{
-    mqtt::Client,
+    mqtt::{Client, Publish},
     network::{Network, Plan},
+    rpc,
     wait::eventually,
 };
 
 const TOPIC: &str = "app/valve";
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// BRG-5, TOP-5, STM-3: what the broker holds is what finalized state demands.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_broker_loses_or_is_given_instead_comes_back() -> Result<()> {
     let plan = Plan::new("broker-loss", &["1111", "1112", "1113"], &["app/#"])?;
@@ -46,6 +52,20 @@ async fn what_the_broker_loses_or_is_given_instead_comes_back() -> Result<()> {
     changes_during_an_outage_are_caught_up(&mut network, &group).await?;
     network.agent("1111")?.publish(TOPIC, "at last").await?;
     reader.reads("at last", PATIENCE).await?;
+    operators_are_told(&network).await
+}
+
+/// What the bridge says of itself after all that.
+async fn operators_are_told(network: &Network) -> Result<()> {
+    for page in ["/healthz", "/readyz", "/metrics"] {
+        let (status, body) = rpc::get(network.bridge.admin(), page).await?;
+        ensure!(status == 200, "{page} answers {status}: {body}");
+    }
+    let (_, metrics) = rpc::get(network.bridge.admin(), "/metrics").await?;
+    ensure!(metrics.contains("keyward_"), "no metrics: {metrics}");
+    for command in ["status", "reconcile"] {
+        network.bridge.command(command).await?.success()?;
+    }
     Ok(())
 }
 
@@ -120,7 +140,29 @@ async fn what_is_overwritten_comes_back(network: &Network, group: &GroupId) -> R
     let garbage = b"not what the gateway said";
     let before = replace_all(network, garbage).await?;
     all_back(network, &before, garbage).await?;
+    what_nobody_demands_is_cleared(network, group).await?;
     network.settled(group).await.map(drop)
+}
+
+/// A grant for a device that there is not.
+async fn what_nobody_demands_is_cleared(network: &Network, group: &GroupId) -> Result<()> {
+    let gateway = network.gateway.name.clone();
+    let topic = ControlTopic::Grant(gateway, "nobody".parse()?, group.clone());
+    let address = network.broker.omnipotent("vandal");
+    let (vandal, _incoming) = Client::connect(&address).await?;
+    vandal
+        .publish(&topic.to_topic(PREFIX), b"for nobody", true)
+        .await?;
+    eventually(PATIENCE, "the grant for nobody to be cleared", || async {
+        let put = |publish: &Publish| publish.topic == topic.to_topic(PREFIX);
+        let seen = network.observer.history().iter().filter(|p| put(p)).count();
+        match (seen, network.observer.held(&topic)) {
+            (1.., None) => Ok(()),
+            (0, _) => Err("the observer has not seen it"),
+            _ => Err("it is not"),
+        }
+    })
+    .await
 }
 
 async fn changes_during_an_outage_are_caught_up(

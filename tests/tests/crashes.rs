@@ -117,6 +117,7 @@ impl Scene {
     }
 }
 
+/// BRG-1, KEY-3, KEX-2: what was committed to can be opened, and no epoch is lost or repeated.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bridge_killed_around_an_epoch_change_loses_and_repeats_nothing() -> Result<()> {
     let mut scene = Scene::set().await?;
@@ -130,7 +131,7 @@ async fn a_bridge_killed_around_an_epoch_change_loses_and_repeats_nothing() -> R
     scene.members_read("after all").await
 }
 
-/// The chain has the new epoch finalized, the bridge has published nothing of it.
+/// The chain has the new epoch finalized, the bridge has published nothing of it (BRG-2).
 async fn killed_between_committing_and_publishing(scene: &mut Scene) -> Result<()> {
     let bridge = scene.network.bridge.process().context("no bridge")?;
     bridge.freeze();
@@ -163,7 +164,7 @@ async fn killed_while_publishing(scene: &mut Scene) -> Result<()> {
     scene.is_right().await
 }
 
-/// The broker holds the new epoch, the chain does not know it yet.
+/// The broker holds the new epoch, the chain does not know it yet (BRG-3, KEX-6).
 async fn killed_between_publishing_and_recording(scene: &mut Scene) -> Result<()> {
     let epoch = scene.rotate().await?;
     eventually(PATIENCE, "the statement of the new epoch", || async {
@@ -183,7 +184,7 @@ async fn killed_between_publishing_and_recording(scene: &mut Scene) -> Result<()
     scene.is_right().await
 }
 
-/// The bridge is on its way to commit to later epochs: what it staged it must be able to open, or take back.
+/// The bridge is on its way to commit to later epochs (KEX-3): what it staged it must be able to open, or take back (BRG-4).
 async fn killed_while_staging(scene: &mut Scene) -> Result<()> {
     for _ in 0..3 {
         scene.network.submit(Call::rotate(&scene.group)).await?;

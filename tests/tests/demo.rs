@@ -84,45 +84,70 @@ fn processes_that_mention(directory: &Path) -> Result<Vec<String>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_demo_leaves_nothing_and_a_surprise_fails_the_next() -> Result<()> {
+async fn an_interrupted_demo_leaves_nothing_and_a_surprise_fails_the_next_one() -> Result<()> {
     let scene = Scene::set("demo-test")?;
     let scenario = scene.write(WRONG)?;
     is_interrupted(&scene, &scenario).await?;
     scene.leaves_nothing()?;
 
-    let log = scene.place.log("demo");
-    let ran = run(scene.demo(&scenario), PATIENCE, &log).await?;
-    ensure!(
-        ran.code == Some(1),
-        "it ends with {:?}:\n{}",
-        ran.code,
-        ran.stdout
-    );
-    for said in [
+    is_kept_until_it_is_told_to_stop(&scene, &scenario).await?;
+    scene.leaves_nothing()
+}
+
+/// Run to its end with `--keep`, it says what was wrong and what to try, goes on running, and fails once it is stopped.
+async fn is_kept_until_it_is_told_to_stop(scene: &Scene, scenario: &Path) -> Result<()> {
+    let log = scene.place.log("kept-demo");
+    let mut kept = scene.demo(scenario);
+    kept.arg("--keep");
+    let mut demo = Process::start("keyward-demo", kept, &log)?;
+    says(&mut demo, "Ctrl-C stops everything").await?;
+    let said = std::fs::read_to_string(&log)?;
+    for words in [
         "polkadot.js.org/apps/?rpc=ws://127.0.0.1:",
         "1113 must read",
         "1112 must receive and not be able to read",
         "2 surprises",
+        "On the wire",
+        "Audit of group hsu0001",
+        "Everything is still running",
     ] {
-        ensure!(ran.stdout.contains(said), "no '{said}' in:\n{}", ran.stdout);
+        ensure!(said.contains(words), "no '{words}' in:\n{said}");
     }
-    ensure!(
-        !ran.stdout.contains('\x1b'),
-        "colours although nobody looks"
-    );
-    scene.leaves_nothing()
+    ensure!(!said.contains('\x1b'), "colours although nobody looks");
+    what_it_says_to_try_works(scene, &said).await?;
+    ends_with(&mut demo, 1).await
 }
 
-/// Ctrl-C while it is starting.
-async fn is_interrupted(scene: &Scene, scenario: &Path) -> Result<()> {
-    let log = scene.place.log("interrupted-demo");
-    let mut demo = Process::start("keyward-demo", scene.demo(scenario), &log)?;
-    eventually(PATIENCE, "the demo to have started its broker", || async {
+/// The first command that it prints.
+async fn what_it_says_to_try_works(scene: &Scene, said: &str) -> Result<()> {
+    let audit = said
+        .lines()
+        .map(str::trim)
+        .find(|line| line.contains("keyward") && line.contains(" audit "))
+        .context("it prints no command to try")?;
+    let mut shell = command(Path::new("/bin/sh"));
+    shell.arg("-c").arg(audit);
+    let ran = run(shell, Duration::from_secs(30), &scene.place.log("tried")).await?;
+    ensure!(ran.success()?.contains("hsu0001"), "{audit}");
+    Ok(())
+}
+
+/// Waits until it has printed something.
+async fn says(demo: &mut Process, words: &str) -> Result<()> {
+    let log = demo.log().to_owned();
+    eventually(PATIENCE, &format!("the demo to say '{words}'"), || {
+        let ended = demo.check();
         let said = std::fs::read_to_string(&log).unwrap_or_default();
-        let started = said.contains("mqtt://");
-        started.then_some(()).ok_or("it has not")
+        async move {
+            ended?;
+            said.contains(words).then_some(()).context("it has not")
+        }
     })
-    .await?;
+    .await
+}
+
+/// Sends Ctrl-C, and waits until it ends with this code.
+async fn ends_with(demo: &mut Process, code: i32) -> Result<()> {
     let id = i32::try_from(demo.id())?;
     kill_process(Pid::from_raw(id).context("no process id")?, Signal::INT)?;
     let status = eventually(PATIENCE, "the demo to end", || {
@@ -130,11 +155,16 @@ async fn is_interrupted(scene: &Scene, scenario: &Path) -> Result<()> {
         async move { ended.ok_or("it has not") }
     })
     .await?;
-    ensure!(
-        status.code() == Some(INTERRUPTED),
-        "interrupted, it ends with {status}"
-    );
+    ensure!(status.code() == Some(code), "it ends with {status}");
     Ok(())
+}
+
+/// Ctrl-C while it is starting.
+async fn is_interrupted(scene: &Scene, scenario: &Path) -> Result<()> {
+    let log = scene.place.log("interrupted-demo");
+    let mut demo = Process::start("keyward-demo", scene.demo(scenario), &log)?;
+    says(&mut demo, "mqtt://").await?;
+    ends_with(&mut demo, INTERRUPTED).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,10 +133,10 @@ async fn a_hostile_broker_is_refused_with_a_reason_each_time() -> Result<()> {
     let sent = scene.send("genuine").await?;
     scene.reader.reads("genuine", PATIENCE).await?;
 
-    // Replayed.
+    // Replayed (MSG-10).
     scene.refuses(TOPIC, &sent, "Replayed").await?;
     changed_and_moved_messages_are_refused(&scene).await?;
-    // What a device that knows nothing of Keyward would send.
+    // What a device that knows nothing of Keyward would send (MSG-16).
     scene
         .refuses(TOPIC, br#"{"valve":"open"}"#, "Plaintext")
         .await?;
@@ -144,11 +144,13 @@ async fn a_hostile_broker_is_refused_with_a_reason_each_time() -> Result<()> {
 
     scene.send("still genuine").await?;
     scene.reader.reads("still genuine", PATIENCE).await?;
-    forged_statements_and_grants_change_nothing(&mut scene).await
+    forged_statements_and_grants_change_nothing(&mut scene).await?;
+    // The reader has started anew since it read this: what it read is durable (MSG-11).
+    scene.refuses(TOPIC, &sent, "Replayed").await
 }
 
-/// Changed in one bit of content, tag or signature, or moved to another topic of the group. The unchanged message, which
-/// nobody had received before, is read after all: what is refused uses nothing up.
+/// Changed in one bit of content, tag or signature (MSG-3, MSG-6), or moved to another topic of the group (MSG-5). The unchanged message, which
+/// nobody had received before, is read after all: what is refused uses nothing up (MSG-11).
 async fn changed_and_moved_messages_are_refused(scene: &Scene) -> Result<()> {
     let sealed = scene.withheld("delivered late").await?;
     let signature = sealed.len() - 64;
@@ -170,7 +172,7 @@ async fn changed_and_moved_messages_are_refused(scene: &Scene) -> Result<()> {
         .map(drop)
 }
 
-/// A member that may not send, and one that pretends to be another.
+/// A member that may not send (MSG-7), and one that pretends to be another (MSG-6).
 async fn insiders_cannot_pretend(scene: &Scene) -> Result<()> {
     let own = scene.index_of(scene.insider.id.as_str()).await?;
     let own = scene.sealed_by_insider(own).await?;
@@ -181,7 +183,7 @@ async fn insiders_cannot_pretend(scene: &Scene) -> Result<()> {
 }
 
 /// Somebody who can write everywhere puts statements of its own, a grant of its own and an old statement in the place of the
-/// gateway's, while the gateway is away and cannot put them right.
+/// gateway's, while the gateway is away and cannot put them right (STM-12, STM-2, TOP-5).
 async fn forged_statements_and_grants_change_nothing(scene: &mut Scene) -> Result<()> {
     let bridge = scene.network.bridge.process().context("no bridge")?;
     bridge.freeze();
@@ -233,7 +235,7 @@ async fn forge_statements(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// A sealed box that the device can open, with a secret that nobody committed to.
+/// A sealed box that the device can open (KEY-4), with a secret that nobody committed to (KEY-5).
 async fn forge_grant(scene: &Scene) -> Result<()> {
     let members = scene.network.members(&scene.group).await?;
     let epoch = scene.network.group(&scene.group).await?.epoch;

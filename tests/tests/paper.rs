@@ -66,7 +66,7 @@ fn nothing_readable_was_sent(step: &Step, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Figure 11: the key exchanges are on the chain, with their cause, their delivery and the devices' own receipts.
+/// Figure 11 (KEX-1, KEX-8, BRG-6): the key exchanges are on the chain, with their cause, their delivery and the devices' own receipts.
 async fn the_chain_tells_why_each_epoch_began(
     network: &Network,
     scenario: &Scenario,

@@ -86,6 +86,7 @@ impl Scene {
     }
 }
 
+/// KEX-1, MEM-3, MEM-2: a removal advances the epoch in its block, and nobody gets an epoch of its absence.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_was_removed_or_never_admitted_or_joined_later_reads_nothing() -> Result<()> {
     let scene = Scene::set().await?;
@@ -118,6 +119,7 @@ async fn a_member_reads(scene: &Scene) -> Result<Captured> {
     Ok(sent)
 }
 
+/// KEY-7: the removed member has every grant that it ever got, and its whole store.
 async fn neither_removed_nor_stranger_reads(scene: &Scene) -> Result<()> {
     let mut subscribers = Vec::new();
     for id in ["1112", "1113", "1114"] {
@@ -159,6 +161,7 @@ async fn neither_removed_nor_stranger_reads(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
+/// MEM-3.
 async fn who_joins_reads_nothing_from_before(scene: &Scene, before: &Captured) -> Result<()> {
     let mut newcomer = Device::new("9002")?;
     newcomer.enrol(&scene.network).await?;

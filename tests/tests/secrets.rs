@@ -49,6 +49,14 @@ impl Secret {
         }
     }
 
+    /// A secret that is text.
+    fn text(name: impl Into<String>, text: &str) -> Self {
+        Self {
+            name: name.into(),
+            forms: vec![text.as_bytes().to_vec()],
+        }
+    }
+
     fn is_in(&self, haystack: &[u8]) -> bool {
         self.forms.iter().any(|form| contains(haystack, form))
     }
@@ -122,6 +130,7 @@ fn command_lines_and_environments() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// KEY-9, KEY-1.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_secret_can_be_found_where_others_look() -> Result<()> {
     let processes = Processes::watch();
@@ -147,6 +156,7 @@ async fn nothing_secret_can_be_found_where_others_look() -> Result<()> {
     }
     the_chain_holds_none(&network, &secrets).await?;
     files_are_closed_to_others(&network)?;
+    files_open_to_others_hold_none(&network, &secrets)?;
     logs_and_stores_hold_none(&network, &secrets)
 }
 
@@ -185,6 +195,7 @@ fn secrets(network: &Network, group: &GroupId, member: &Device) -> Result<Vec<Se
     }
     let authority = read_seed(&network.authority.join("authority.key"))?;
     secrets.push(Secret::new("authority.key", &authority));
+    secrets.push(Secret::text("password", network.broker.password()));
     secrets.push(Secret::new("seed of 9001", &*member.signing.expose_seed()));
     secrets.push(Secret::new(
         "agreement key of 9001",
@@ -301,6 +312,23 @@ fn files_are_closed_to_others(network: &Network) -> Result<()> {
     Ok(())
 }
 
+/// Whatever is not closed to others, wherever it is: the databases of node and broker, requests, provisionings, public files.
+fn files_open_to_others_hold_none(network: &Network, secrets: &[Secret]) -> Result<()> {
+    let mut looked_at = 0;
+    for path in files(network.place.root())? {
+        // The node's database comes and goes by itself.
+        let Some((mode, content)) = mode(&path).ok().zip(std::fs::read(&path).ok()) else {
+            continue;
+        };
+        if mode & 0o077 != 0 {
+            absent(secrets, &path.display().to_string(), &content)?;
+            looked_at += 1;
+        }
+    }
+    ensure!(looked_at > 4, "only {looked_at} files are open to others");
+    Ok(())
+}
+
 /// Logs; and journal and stores, where secrets lie wrapped.
 fn logs_and_stores_hold_none(network: &Network, secrets: &[Secret]) -> Result<()> {
     let mut places = files(&network.place.path("logs"))?;
@@ -308,6 +336,8 @@ fn logs_and_stores_hold_none(network: &Network, secrets: &[Secret]) -> Result<()
     for agent in network.agents.values() {
         places.extend(files(&agent.store())?);
     }
+    // The one file whose business it is.
+    places.retain(|path| !path.ends_with("mqtt.password"));
     ensure!(places.len() > 8, "only {places:?}");
     for path in places {
         absent(secrets, &path.display().to_string(), &std::fs::read(&path)?)?;

@@ -6,7 +6,7 @@
 //! | 0 | every device read what it must, and nothing else |
 //! | 1 | one did not, or a part failed; the reasons are printed |
 //! | 2 | the command line or the scenario is not right |
-//! | 130 | interrupted |
+//! | 130 | interrupted before its end |
 
 mod hints;
 mod screen;
@@ -69,8 +69,13 @@ async fn run_until_interrupted(args: &Args, scenario: &Scenario) -> ExitCode {
     let screen = Screen::new();
     tokio::select! {
         result = run(args, scenario, &screen) => match result {
-            Ok(0) => ExitCode::SUCCESS,
-            Ok(_) => ExitCode::FAILURE,
+            Ok((network, surprises)) => {
+                if args.keep {
+                    hints::show(&screen, &network, scenario);
+                    interrupted().await;
+                }
+                ExitCode::from(u8::from(surprises > 0))
+            }
             Err(error) => {
                 screen.failure(&format!("keyward-demo: {error:#}"));
                 ExitCode::FAILURE
@@ -104,8 +109,8 @@ async fn interrupted() {
     }
 }
 
-/// Runs the scenario; gives the number of surprises.
-async fn run(args: &Args, scenario: &Scenario, screen: &Screen) -> Result<usize> {
+/// Runs the scenario; gives what still runs, and the number of surprises.
+async fn run(args: &Args, scenario: &Scenario, screen: &Screen) -> Result<(Network, usize)> {
     show::introduction(screen, args.scenario.as_deref(), scenario);
     let mut topics = scenario.topics();
     topics.sort();
@@ -132,9 +137,5 @@ async fn run(args: &Args, scenario: &Scenario, screen: &Screen) -> Result<usize>
     wire::show(screen, &network, scenario, &outcomes).await?;
     show::audits(screen, &network, scenario).await?;
     let surprises = show::verdict(screen, &outcomes);
-    if args.keep {
-        hints::show(screen, &network, scenario);
-        std::future::pending::<()>().await;
-    }
-    Ok(surprises)
+    Ok((network, surprises))
 }
