@@ -197,6 +197,7 @@ mod tests {
         }
     }
 
+    /// ID-1.
     #[test]
     fn each_kind_of_bad_name_has_its_reason() {
         assert_eq!(GroupId::new(""), Err(IdInvalid::Empty));
@@ -209,6 +210,7 @@ mod tests {
         }
     }
 
+    /// ID-2.
     #[test]
     fn the_organisation_is_the_part_before_the_first_dot() {
         assert_eq!(

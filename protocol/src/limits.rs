@@ -1,4 +1,4 @@
-//! Every bound of the protocol, in one place (DESIGN sections 4.1 and 5).
+//! Every bound of the protocol, in one place (LIM-1, DESIGN sections 4.1 and 5).
 //!
 //! Sizes are bytes on the wire, counts are items. A client sets its MQTT packet limit from [`CONTROL_PACKET`].
 

@@ -343,6 +343,7 @@ mod tests {
         assert_eq!(Message::from_wire(b""), Err(MessageInvalid::NotProtected));
     }
 
+    /// MSG-1, ENV-2.
     #[test]
     fn a_number_in_a_longer_form_is_refused() {
         // Epoch 1 in two-byte mode.

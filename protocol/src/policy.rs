@@ -176,6 +176,7 @@ mod tests {
         assert_eq!(Policy::default().validate(), Ok(()));
     }
 
+    /// POL-2.
     #[test]
     fn each_bad_policy_has_its_reason() {
         let with = |change: fn(&mut Policy)| {

@@ -343,6 +343,7 @@ mod tests {
         TopicFilter::new(text).unwrap()
     }
 
+    /// TOP-1.
     #[test]
     fn filters_match_as_mqtt_says() {
         assert!(filter("sport/+/player").matches("sport/tennis/player"));
@@ -368,6 +369,7 @@ mod tests {
         assert_eq!(TopicFilter::new("$share/g/a"), Err(FilterInvalid::Reserved));
     }
 
+    /// TOP-3.
     #[test]
     fn the_most_specific_filter_decides() {
         let filters = Filters::new(["#", "a/+", "a/b", "+/b"].map(filter)).unwrap();
@@ -390,6 +392,7 @@ mod tests {
     }
 
     proptest! {
+        /// TOP-4.
         #[test]
         fn control_topics_survive_their_topic(gw in arb_id(), device in arb_id(), group in arb_id(), page in 0..limits::PAGES) {
             let gw = GatewayName::new(&gw).unwrap();

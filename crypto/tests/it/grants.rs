@@ -58,6 +58,7 @@ fn nobody_else_opens_it() {
     assert_eq!(read, Err(GrantRefused::Box(NotOpened::NotOurs)));
 }
 
+/// KEY-4.
 #[test]
 fn a_grant_for_another_group_device_or_key_version_is_refused_by_name() {
     let sealed = seal(&grant(), &agreement(5).public(), &mut OsRng).unwrap();
@@ -112,6 +113,7 @@ fn the_shortest_box_is_48_bytes() {
     );
 }
 
+/// EXT-1.
 #[test]
 fn an_unknown_critical_extension_is_refused_by_name_and_another_one_is_not() {
     for critical in [true, false] {
@@ -199,6 +201,7 @@ fn boxes_of_a_pass_share_one_ephemeral_key_and_open_like_any_other() {
     assert!(sealed.windows(2).all(|two| two[0][32..] != two[1][32..]));
 }
 
+/// KEY-6.
 #[test]
 fn a_pass_seals_to_a_key_once() {
     let mut pass = SealingPass::begin(&mut OsRng);
@@ -212,6 +215,7 @@ fn a_pass_seals_to_a_key_once() {
     assert!(other.seal(&grant(), &recipient).is_ok());
 }
 
+/// KEY-6.
 #[test]
 fn two_passes_have_different_ephemeral_keys() {
     let recipient = agreement(5).public();

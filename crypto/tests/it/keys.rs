@@ -54,7 +54,7 @@ fn every_point_of_small_order_is_refused_as_an_agreement_key() {
     }
 }
 
-/// Only 19 numbers of 255 bits are not canonical: all of them, with either sign, are refused.
+/// REG-5: only 19 numbers of 255 bits are not canonical: all of them, with either sign, are refused.
 #[test]
 fn every_encoding_that_is_not_canonical_is_refused() {
     for more in 0..19 {

@@ -54,6 +54,7 @@ fn what_was_sealed_opens() {
     assert_eq!(opened.time, Some(TIME));
 }
 
+/// MSG-4.
 #[test]
 fn what_must_be_present_is_expected_and_not_believed() {
     let (signer, verifier) = (signing(3), verifier());
@@ -95,6 +96,7 @@ fn a_stripped_signature_does_not_open_as_unsigned() {
     assert_eq!(refused, Err(MessageRefused::Tampered));
 }
 
+/// MSG-5.
 #[test]
 fn a_message_opens_in_its_place_only() {
     let wire = sealed();
@@ -132,7 +134,7 @@ fn a_key_opens_messages_of_its_own_epoch_sender_boot_and_stream_only() {
     }
 }
 
-/// Every header field is in the key, the nonce or the associated data: a sender cannot be given another's message.
+/// MSG-2: every header field is in the key, the nonce or the associated data: a sender cannot be given another's message.
 #[test]
 fn keys_differ_in_every_field() {
     let secret = EpochSecret::new([0x11; 32]);
@@ -182,7 +184,7 @@ fn every_changed_bit_is_noticed() {
     }
 }
 
-/// A member has the group's key, so it can make tags; what it cannot make is another member's signature.
+/// MSG-6: a member has the group's key, so it can make tags; what it cannot make is another member's signature.
 #[test]
 fn a_member_cannot_speak_for_another() {
     let forged = key()
@@ -266,7 +268,7 @@ fn the_budget_of_added_bytes_holds() {
     assert_eq!(added(Some(TIME), Some(&signer)), 93);
 }
 
-/// AES-GCM-SIV: a device that lost its counters shows that two messages were equal, and nothing else.
+/// MSG-3: AES-GCM-SIV: a device that lost its counters shows that two messages were equal, and nothing else.
 #[test]
 fn a_repeated_counter_shows_equality_only() {
     let seal = |payload: &[u8]| key().seal(7, TOPIC, None, payload, None).unwrap();

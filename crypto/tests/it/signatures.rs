@@ -36,6 +36,7 @@ fn chain_accepts(key: &VerifyingKey, payload: &[u8], signature: &Signature) -> b
         .is_ok_and(|key| key.verify(&signature, payload).is_ok())
 }
 
+/// SIG-2.
 #[test]
 fn a_message_is_believed_under_its_key_for_its_chain() {
     let read = Unverified::from_wire(&receipt().to_wire()).unwrap();
@@ -86,6 +87,7 @@ impl Body for Impostor {
     const MAX: usize = 512;
 }
 
+/// SIG-1.
 #[test]
 fn a_signature_for_one_purpose_is_none_for_another() {
     let read = Unverified::<Impostor>::from_wire(&receipt().to_wire()).unwrap();
@@ -93,6 +95,7 @@ fn a_signature_for_one_purpose_is_none_for_another() {
     assert_eq!(believed.err(), Some(Unverifiable::Signature));
 }
 
+/// SIG-3.
 #[test]
 fn the_hash_of_a_message_does_not_depend_on_its_signature() {
     let (ours, body) = (receipt(), receipt().into_body());
@@ -116,6 +119,7 @@ fn voucher() -> Voucher {
     }
 }
 
+/// REG-2.
 #[test]
 fn a_registration_follows_from_its_voucher_and_is_signed_by_its_key() {
     let signed = sign_message(genesis(), voucher(), &signing(1)).unwrap();
@@ -130,6 +134,7 @@ fn a_registration_follows_from_its_voucher_and_is_signed_by_its_key() {
     assert!(!verifier.verifies_registration(&genesis(), &other, &proof));
 }
 
+/// REG-6.
 #[test]
 fn a_replacement_is_signed_by_both_keys_over_the_same_bytes() {
     let replacement = KeyReplacement {

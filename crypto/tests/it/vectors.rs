@@ -44,26 +44,31 @@ fn cases(vectors: &Value) -> Vec<Value> {
     vectors["cases"].as_array().cloned().unwrap_or_default()
 }
 
+/// ID-1, TOP-4.
 #[test]
 fn identifiers_and_topics_are_frozen() {
     check("names.json", &names::vectors());
 }
 
+/// SIG-1 to SIG-3: REG-1, REG-2, STM-1, STM-3, STM-6, STM-8, STM-11, KEX-8, REQ-1 to REQ-5.
 #[test]
 fn everything_that_is_signed_is_frozen() {
     check("signed.json", &signed::vectors());
 }
 
+/// KEY-2.
 #[test]
 fn commitments_are_frozen() {
     check("commitments.json", &grants::commitments());
 }
 
+/// KEY-4.
 #[test]
 fn grants_are_frozen() {
     check("grants.json", &grants::vectors());
 }
 
+/// MSG-1 to MSG-6.
 #[test]
 fn protected_messages_are_frozen() {
     check("messages.json", &messages::vectors());

@@ -12,6 +12,7 @@ fn key() -> WrappingKey {
     WrappingKey::from_bytes(&[7; 32])
 }
 
+/// KEY-9.
 #[test]
 fn a_wrapped_secret_comes_back_in_its_place() {
     let wrapped = key()

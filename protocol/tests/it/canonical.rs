@@ -100,6 +100,7 @@ fn device_statement(groups: Vec<DeviceGroup>) -> DeviceStatement {
     }
 }
 
+/// STM-1, ENV-2.
 #[test]
 fn a_device_statement_lists_groups_by_rising_id() {
     let rule = "groups and custodians rise";
@@ -133,6 +134,7 @@ fn falling_filters() -> Vec<u8> {
         .encode()
 }
 
+/// TOP-1.
 #[test]
 fn filters_rise() {
     let rising = Filters::new(["a", "b"].map(|text| TopicFilter::new(text).unwrap())).unwrap();
@@ -181,6 +183,7 @@ fn with(change: impl FnOnce(&mut GroupStatement)) -> GroupStatement {
     statement
 }
 
+/// STM-3.
 #[test]
 fn a_group_statement_lists_epochs_and_custodians_in_rising_order() {
     let rule = "epochs and custodians rise";
@@ -255,6 +258,7 @@ fn extensions_rise_wherever_they_stand() {
     accepted(with(|s| s.extensions = extensions(&[1, 2])));
 }
 
+/// EXT-1.
 #[test]
 fn an_unknown_critical_extension_is_named_and_a_known_or_another_one_is_not() {
     let mut all = extensions(&[3, 5, 9]);
@@ -286,6 +290,7 @@ fn grant(epochs: &[u32]) -> Grant {
     }
 }
 
+/// KEY-4.
 #[test]
 fn a_grant_lists_epochs_in_rising_order() {
     assert!(Grant::from_wire(&grant(&[1, 2]).to_wire()).is_ok());
@@ -309,6 +314,7 @@ fn page(indices: &[u32]) -> PublisherPage {
     }
 }
 
+/// STM-6.
 #[test]
 fn a_page_lists_publishers_by_rising_index() {
     let read = |page: PublisherPage| PublisherPage::from_wire(&page.to_wire(&GENESIS), &GENESIS);
@@ -349,6 +355,7 @@ fn request(ask: Ask) -> Request {
     }
 }
 
+/// REQ-1, REQ-3.
 #[test]
 fn an_enrolment_agrees_with_its_voucher() {
     let rule = "request and its body agree";
@@ -370,6 +377,7 @@ fn an_enrolment_agrees_with_its_voucher() {
     refused(enrol(|voucher| voucher.key_version = 2), rule);
 }
 
+/// REQ-5.
 #[test]
 fn a_key_replacement_is_for_the_device_that_asks() {
     let rule = "request and its body agree";
@@ -392,6 +400,7 @@ fn a_key_replacement_is_for_the_device_that_asks() {
     accepted(request(Ask::Resync));
 }
 
+/// REQ-2.
 #[test]
 fn a_reason_is_text() {
     let response = |reason: &[u8]| Response {

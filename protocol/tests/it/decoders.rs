@@ -226,6 +226,7 @@ fn empty_and_short_bytes_say_that_they_are_too_short() {
     }
 }
 
+/// ENV-1.
 #[test]
 fn another_version_is_named() {
     let read = Unverified::<keyward_protocol::receipt::Receipt>::from_wire(&[2; 200]);

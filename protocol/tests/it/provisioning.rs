@@ -53,6 +53,7 @@ fn a_provisioning_survives_its_file() {
     );
 }
 
+/// PRV-1.
 #[test]
 fn a_field_that_nobody_knows_is_refused() {
     let text = serde_json::to_string(&request()).unwrap();

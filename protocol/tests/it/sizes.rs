@@ -187,6 +187,7 @@ fn size<T: Body + PartialEq + Clone + core::fmt::Debug>(body: T) -> usize {
     wire.len()
 }
 
+/// LIM-1, and so each of the following.
 #[test]
 fn the_largest_device_statement_fits() {
     assert_eq!(size(device_statement()), 7_632);
@@ -264,6 +265,7 @@ fn the_largest_requests_and_the_largest_response_fit() {
     assert_eq!(size(response()), 482);
 }
 
+/// LIM-1, ENV-2.
 #[test]
 fn a_message_beyond_its_limit_is_refused_before_it_is_read() {
     let actual = limits::STATEMENT + 1;
