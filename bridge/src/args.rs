@@ -25,7 +25,7 @@ First steps:
   path = \"/var/lib/keyward/journal.sqlite\"
   key_file = \"keys/store.key\"
   [admin]
-  listen = \"127.0.0.1:9615\"
+  listen = \"127.0.0.1:9616\"
   END
 
   keyward-bridge check-config
@@ -33,7 +33,7 @@ First steps:
 
   # in another terminal
   keyward-bridge status
-  curl -s http://127.0.0.1:9615/readyz
+  curl -s http://127.0.0.1:9616/readyz
 
 Exit codes:
   0  done; run: stopped by a signal

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use keyward_bridge::relay::{
-    fleet::{Block, Fleet},
+    fleet::{Block, Fleet, Group},
     journal::{Change, Home, Journal, Retained},
     transactions::{Command, Outcome},
     Action, Effects, Input, Message, Relay, ONLINE,
@@ -16,11 +16,16 @@ use keyward_crypto::{
 use keyward_protocol::{
     beacon::BlockRef,
     bytes::Nonce,
+    policy::Policy,
     registration::Voucher,
     request::{Ask, Refusal, Request, Response, Status},
     signing::Unverified,
-    view::{AuthorityStatus, AuthorityView, DeviceStatus, DeviceView, GatewayStatus, GatewayView},
-    AccountId, BlockHash, DeviceId, Digest, Genesis,
+    statement::GroupState,
+    view::{
+        AuthorityStatus, AuthorityView, Cause, DeviceStatus, DeviceView, GatewayStatus,
+        GatewayView, GroupView, KeyExchange, StagedEpoch,
+    },
+    AccountId, BlockHash, Commitment, DeviceId, Digest, Genesis,
 };
 use rand_core::OsRng;
 
@@ -138,6 +143,21 @@ fn enrolment(counter: u64) -> Input {
 }
 
 fn finalized(number: u32, enrolled: bool) -> Input {
+    at(number, state(enrolled))
+}
+
+fn at(number: u32, fleet: Fleet) -> Input {
+    Input::Finalized(Block {
+        block: BlockRef {
+            number,
+            hash: BlockHash([8; 32]),
+        },
+        time_ms: u64::from(number) * 2_000,
+        fleet: Some(Box::new(fleet)),
+    })
+}
+
+fn state(enrolled: bool) -> Fleet {
     let gateway = GatewayView {
         account: GATEWAY,
         organisation: "demo".parse().unwrap(),
@@ -165,20 +185,68 @@ fn finalized(number: u32, enrolled: bool) -> Input {
         groups: Vec::new(),
     };
     let devices: Vec<(DeviceId, DeviceView)> = vec![(voucher.device, device)];
-    let fleet = Fleet {
+    Fleet {
         gateways: [(GATEWAY, gateway)].into(),
         authorities: [(authority.authority.clone(), authority)].into(),
         devices: devices.into_iter().filter(|_| enrolled).collect(),
         groups: Default::default(),
+    }
+}
+
+/// A group of another administrator, whose current epoch and next one we committed to.
+fn group_of(admin: AccountId) -> Group {
+    let commitment = Commitment([9; 32]);
+    let exchange = KeyExchange {
+        cause: Cause::Created,
+        began: 1,
+        committed: Some((commitment, GATEWAY)),
+        activated: Some(1),
+        delivery: None,
     };
-    Input::Finalized(Block {
-        block: BlockRef {
-            number,
-            hash: BlockHash([8; 32]),
+    let staged = StagedEpoch {
+        epoch: 2,
+        commitment,
+        custodian: GATEWAY,
+    };
+    Group {
+        view: GroupView {
+            group: "g".parse().unwrap(),
+            admin,
+            custodians: vec![GATEWAY],
+            filters: Default::default(),
+            policy: Policy::default(),
+            state: GroupState::Active,
+            epoch: 1,
+            staged: vec![staged],
+            revision: 1,
+            revised_at: 1,
+            members: 0,
+            chain_head: Digest([0; 32]),
+            exchanges: vec![(1, exchange)],
         },
-        time_ms: u64::from(number) * 2_000,
-        fleet: Some(Box::new(fleet)),
-    })
+        revised_hash: BlockHash([8; 32]),
+        members: Default::default(),
+    }
+}
+
+fn withdrawn(effects: &Effects) -> Vec<u32> {
+    let submitted = effects.actions.iter().filter_map(|action| match action {
+        Action::Submit(_, Command::Withdraw { epoch, .. }) => Some(*epoch),
+        _ => None,
+    });
+    submitted.collect()
+}
+
+/// BRG-4: only the administrator may rotate before it is due; another custodian takes back the current epoch, too.
+#[test]
+fn a_lost_journal_takes_back_all_that_it_cannot_open() {
+    for (admin, first) in [(GATEWAY, 2), (AccountId([0x55; 32]), 1)] {
+        let mut relay = relay(Journal::default());
+        let mut fleet = state(false);
+        let group = group_of(admin);
+        fleet.groups = [(group.view.group.clone(), group)].into();
+        assert_eq!(withdrawn(&relay.handle(0, at(1, fleet))), [first]);
+    }
 }
 
 /// What devices are answered: nonce and status.

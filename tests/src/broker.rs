@@ -139,6 +139,11 @@ async fn hash_passwords(file: &Path, place: &Place) -> Result<()> {
     ran.success().map(drop)
 }
 
+/// What Keyward needs of a broker, as it is shipped.
+const SETTINGS: &str = include_str!("../../bridge/mosquitto/keyward.conf");
+/// Who may write where, as it is shipped.
+const ACCESS: &str = include_str!("../../bridge/mosquitto/keyward.acl");
+
 /// Devices are anonymous and named by their client id, the gateway logs in (DESIGN section 6).
 fn access(gateway: &str, topics: &[String]) -> String {
     let topics: String = topics
@@ -147,7 +152,7 @@ fn access(gateway: &str, topics: &[String]) -> String {
         .collect();
     format!(
         "\
-topic read keyward/v1/gateway/#
+{ACCESS}
 topic readwrite plain/#
 {topics}
 user {OMNIPOTENT}
@@ -155,10 +160,6 @@ topic readwrite #
 
 user {gateway}
 topic read keyward/v1/gateway/{gateway}/#
-
-pattern readwrite keyward/v1/gateway/%u/#
-pattern read keyward/v1/device/+/%u/#
-pattern write keyward/v1/device/%c/#
 "
     )
 }
@@ -173,12 +174,8 @@ user root
 allow_anonymous true
 password_file {directory}/passwords
 acl_file {directory}/acl
-persistence true
 persistence_location {directory}/data/
-autosave_interval 30
-max_queued_messages 20000
-message_size_limit 163840
-set_tcp_nodelay true
+{SETTINGS}
 log_dest stderr
 log_type error
 log_type warning

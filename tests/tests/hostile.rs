@@ -163,7 +163,7 @@ async fn changed_and_moved_messages_are_refused(scene: &Scene) -> Result<()> {
         changed[at] ^= 1;
         scene.refuses(TOPIC, &changed, reason).await?;
     }
-    scene.refuses(OTHER, &sealed, "Tampered").await?;
+    scene.refuses(OTHER, &sealed, "Moved").await?;
     scene.broker.publish(TOPIC, &sealed, false).await?;
     scene
         .reader

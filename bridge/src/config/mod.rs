@@ -24,7 +24,7 @@
 //! key_file = "keys/store.key"               # or credential = "store", from systemd's LoadCredential=
 //!
 //! [admin]
-//! listen = "127.0.0.1:9615"                 # loopback only
+//! listen = "127.0.0.1:9616"                 # loopback only
 //! ```
 //!
 //! Relative paths are relative to the directory of the file.

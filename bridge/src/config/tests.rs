@@ -17,7 +17,7 @@ password_file = "mqtt.password"
 path = "journal.sqlite"
 key_file = "store.key"
 [admin]
-listen = "127.0.0.1:9615"
+listen = "127.0.0.1:9616"
 "#;
 const SECRET: &str = "0x0707070707070707070707070707070707070707070707070707070707070707";
 
@@ -140,8 +140,8 @@ fn each_value_that_makes_no_sense_is_named_with_its_remedy() {
             "would not be encrypted",
         ),
         (
-            "127.0.0.1:9615",
-            "0.0.0.0:9615",
+            "127.0.0.1:9616",
+            "0.0.0.0:9616",
             "admin.listen",
             "127.0.0.1",
         ),

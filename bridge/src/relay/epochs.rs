@@ -49,9 +49,13 @@ impl Relay {
         }
     }
 
-    /// The first staged epoch in our name whose secret the journal does not hold.
+    /// The first epoch to take back: staged in our name, and the journal does not hold its secret. Also the current one,
+    /// where only the administrator could rotate.
     fn first_lost(&self, group: &Group) -> Option<u32> {
         let id = &group.view.group;
+        if group.view.admin != self.home.account && self.has_lost_current(group) {
+            return Some(group.view.epoch);
+        }
         let lost = |staged: &&StagedEpoch| {
             staged.custodian == self.home.account
                 && !grants::holds(&self.journal, id, staged.epoch, staged.commitment)
@@ -103,15 +107,25 @@ impl Relay {
     /// Whether the current epoch must end: we committed to it and cannot open it, or it is old enough. Waits until the
     /// next one is staged, so that the group need not await it.
     fn wants_rotation(&self, group: &Group) -> bool {
-        let Some((epoch, commitment, custodian)) = group.committed() else {
+        let Some((epoch, _, custodian)) = group.committed() else {
             return false;
         };
         let current = epoch == group.view.epoch && group.view.state == GroupState::Active;
         if !current || custodian != self.home.account || group.view.staged.is_empty() {
             return false;
         }
-        let lost = !grants::holds(&self.journal, &group.view.group, epoch, commitment);
-        lost || self.is_rotation_due(group, epoch)
+        self.has_lost_current(group) || self.is_rotation_due(group, epoch)
+    }
+
+    /// Whether we committed to the current epoch and cannot open it.
+    fn has_lost_current(&self, group: &Group) -> bool {
+        group
+            .committed()
+            .is_some_and(|(epoch, commitment, custodian)| {
+                epoch == group.view.epoch
+                    && custodian == self.home.account
+                    && !grants::holds(&self.journal, &group.view.group, epoch, commitment)
+            })
     }
 
     fn is_rotation_due(&self, group: &Group, epoch: u32) -> bool {
@@ -154,6 +168,10 @@ impl Relay {
         let group = fleet.and_then(|fleet| fleet.groups.get_mut(group));
         if let (Some(group), Some(lost), true) = (group, lost, done) {
             group.view.staged.retain(|staged| staged.epoch < lost);
+            if lost == group.view.epoch {
+                // The group awaits the next one.
+                group.view.epoch = lost.saturating_add(1);
+            }
         }
     }
 

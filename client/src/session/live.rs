@@ -1,6 +1,10 @@
 //! What is known of a group that the device is in, for as long as the session lives.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    vec::Vec,
+};
 use core::fmt;
 
 use keyward_crypto::{GroupKey, Verifier};
@@ -54,6 +58,25 @@ pub(super) struct Live {
     pub(super) confirmed: bool,
     /// Whether it was said that nothing new is heard.
     pub(super) is_stale: bool,
+    /// Topics on which messages were read lately: where a moved one may come from.
+    read_on: VecDeque<String>,
+}
+
+/// Topics that are remembered to tell whether a message was moved.
+const READ_ON: usize = 8;
+
+impl Live {
+    /// Notes that a message was read on a topic.
+    pub(super) fn note_topic(&mut self, topic: &str) {
+        self.read_on.retain(|known| known != topic);
+        self.read_on.push_front(topic.into());
+        self.read_on.truncate(READ_ON);
+    }
+
+    /// Topics on which messages were read lately, the newest first.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
+        self.read_on.iter().map(String::as_str)
+    }
 }
 
 impl fmt::Debug for Live {

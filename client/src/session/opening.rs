@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use keyward_crypto::{
-    message::{Expected, Opened as Content},
+    message::{Expected, MessageKey, MessageRefused, Opened as Content},
     GroupKey, Verifier,
 };
 use keyward_protocol::{
@@ -17,6 +17,7 @@ use keyward_protocol::{
 use super::{
     durable::{ValueKey, ValueSeen, WindowKey},
     effects::{Delivery, Effects, Mark, Now, Opened},
+    live::Live,
     notice::Notice,
     refusal::Refusal,
     routes::Route,
@@ -157,6 +158,9 @@ impl Session {
         if novelty == Novelty::New {
             self.remember(incoming);
         }
+        if let Some(live) = self.live.get_mut(&incoming.group) {
+            live.note_topic(incoming.topic);
+        }
         let stream = incoming.header().stream;
         let marks = [
             (is_late, Mark::Late),
@@ -296,8 +300,21 @@ impl Session {
             signed_by: policy.signed.then_some(&verifier),
             timed: policy.timed(),
         };
-        let content = key.open(&incoming.message, incoming.topic, expected)?;
-        Ok((device, content))
+        match key.open(&incoming.message, incoming.topic, expected) {
+            Ok(content) => Ok((device, content)),
+            Err(MessageRefused::Tampered) if self.is_moved(incoming, &key, expected) => {
+                Err(Refusal::Moved)
+            }
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// Whether a message is refused only because of its topic: it would open on another one of the group (MSG-5). It stays
+    /// refused; this only says why.
+    fn is_moved(&self, incoming: &Incoming<'_>, key: &MessageKey, expected: Expected<'_>) -> bool {
+        let live = self.live.get(&incoming.group);
+        let mut others = live.into_iter().flat_map(Live::topics);
+        others.any(|topic| key.open(&incoming.message, topic, expected).is_ok())
     }
 
     fn sender(&mut self, group: &GroupId, index: u32) -> Result<(DeviceId, Verifier), Refusal> {

@@ -61,9 +61,12 @@ pub enum Refusal {
     /// Too many topics with retained values in one group.
     #[error("too many topics with retained values in the group")]
     TooManyValues,
-    /// Changed, moved from another topic or group, or sealed with another secret (MSG-5).
+    /// Changed, moved from a topic that nothing was read on, moved from another group, or sealed with another secret (MSG-5).
     #[error("changed on its way, or not sealed for this topic")]
     Tampered,
+    /// Genuine, but sealed for another topic of the group (MSG-5).
+    #[error("sealed for another topic of the group, and moved to this one")]
+    Moved,
     /// The signature is not the sender's (MSG-6).
     #[error("the signature is not the sender's")]
     Signature,
@@ -110,6 +113,7 @@ impl Refusal {
             Self::OldValue => "OldValue",
             Self::TooManyValues => "TooManyValues",
             Self::Tampered => "Tampered",
+            Self::Moved => "Moved",
             Self::Signature => "Signature",
             Self::Unsigned => "Unsigned",
             Self::Signed => "Signed",

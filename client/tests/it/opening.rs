@@ -48,6 +48,26 @@ fn what_was_changed_or_moved_is_refused_and_the_genuine_message_is_still_read() 
     assert_eq!(reader.reads(&world, sealed).payload, b"open");
 }
 
+/// MSG-5: where its topic is known, a moved message has a reason of its own.
+#[test]
+fn a_message_that_was_moved_from_a_known_topic_is_told_from_a_changed_one() {
+    let mut world = World::new();
+    let mut sender = world.ready("1111");
+    let first = sender.seal(&world, b"open").unwrap().bytes;
+    let second = sender.seal(&world, b"close").unwrap().bytes;
+    let mut reader = world.ready("1112");
+    assert_eq!(reader.reads(&world, first).payload, b"open");
+    let before = reader.values.clone();
+    reader.receive(&world, "app/other", second.clone(), false);
+    assert_eq!(reader.refused(), [Refusal::Moved]);
+    let mut changed = second.clone();
+    changed[second.len() - 70] ^= 1;
+    reader.receive(&world, "app/other", changed, false);
+    assert_eq!(reader.refused(), [Refusal::Tampered]);
+    assert!(reader.values == before, "something was remembered");
+    assert_eq!(reader.reads(&world, second).payload, b"close");
+}
+
 /// MSG-16.
 #[test]
 fn plaintext_on_a_protected_topic_is_refused_for_members_and_strangers() {

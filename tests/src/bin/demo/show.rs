@@ -113,7 +113,7 @@ pub async fn audits(screen: &Screen, network: &Network, scenario: &Scenario) -> 
             "On the chain for ever: who held which key of {group} when (paper, Figure 11)"
         ));
         screen.told("", "waiting for the last receipts to be finalized");
-        wait_for_receipts(network, group, &subscribed_last(scenario)).await;
+        wait_for_receipts(network, group, &active_last(scenario)).await;
         let audit = network.operator.must(&["audit", group.as_str()]).await?;
         // What no audit checks is explained by the command itself; one screen has no room for it.
         let shown = audit
@@ -131,10 +131,10 @@ async fn wait_for_receipts(network: &Network, group: &GroupId, devices: &[&Devic
     }
 }
 
-/// Devices that were connected in the last step, and so could acknowledge its epoch.
-fn subscribed_last(scenario: &Scenario) -> Vec<&DeviceId> {
+/// Devices that read or sent in the last step, and so held its epoch's key.
+fn active_last(scenario: &Scenario) -> Vec<&DeviceId> {
     let last = scenario.steps.last();
-    last.map(|step| step.reads.iter().collect())
+    last.map(|step| step.reads.iter().chain([&step.send.from]).collect())
         .unwrap_or_default()
 }
 
