@@ -14,6 +14,7 @@
 extern crate alloc;
 
 pub use chain::Entry;
+pub use genesis::{GenesisAuthority, GenesisGateway, GenesisOrganisation};
 pub use pallet::*;
 pub use types::{
     Anchor, AnchorChain, Authority, Batch, Conflict, Custodians, Device, Gateway, Group, Holder,
@@ -31,6 +32,7 @@ mod epoch;
 mod errors;
 mod events;
 mod gateway;
+mod genesis;
 mod group;
 mod keys;
 mod membership;
@@ -86,11 +88,11 @@ pub mod pallet {
     };
 
     use crate::{
-        device, epoch, gateway, group, membership, organisation, receipt,
+        device, epoch, gateway, genesis, group, membership, organisation, receipt,
         types::{Member, *},
         view,
         weights::WeightInfo,
-        AdmitAccount, Entry,
+        AdmitAccount, Entry, GenesisAuthority, GenesisGateway, GenesisOrganisation,
     };
 
     /// The version of what is stored.
@@ -288,6 +290,25 @@ pub mod pallet {
     /// count.
     #[pallet::storage]
     pub type Changes<T> = StorageValue<_, u64, ValueQuery>;
+
+    /// Who is there from the first block.
+    #[pallet::genesis_config]
+    #[derive(frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        /// Organisations.
+        pub organisations: Vec<GenesisOrganisation>,
+        /// Gateways, each of one of these organisations.
+        pub gateways: Vec<GenesisGateway<T::AccountId>>,
+        /// Certificate authorities, each of one of these organisations.
+        pub authorities: Vec<GenesisAuthority>,
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            genesis::build::<T>(&self.organisations, &self.gateways, &self.authorities);
+        }
+    }
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {

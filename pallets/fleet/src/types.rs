@@ -14,6 +14,7 @@ use keyward_protocol::{
     Role, Signature, VerifyingKey,
 };
 use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
 
 /// How much each gateway of an organisation may have.
 #[derive(
@@ -27,7 +28,10 @@ use scale_info::TypeInfo;
     DecodeWithMemTracking,
     MaxEncodedLen,
     TypeInfo,
+    Serialize,
+    Deserialize,
 )]
+#[serde(deny_unknown_fields)]
 pub struct Quotas {
     /// Devices that a gateway owns and that are not revoked.
     pub devices: u32,

@@ -15,6 +15,7 @@ mod consent_tests;
 mod custodian_tests;
 mod enrolment_tests;
 mod epoch_tests;
+mod genesis_tests;
 mod group_tests;
 mod index_tests;
 mod key_replacement_tests;
