@@ -1,6 +1,7 @@
 //! What the node and its clients may ask the runtime.
 
 use alloc::vec::Vec;
+use codec::Encode;
 use frame_support::{
     dispatch::GetDispatchInfo,
     genesis_builder_helper::{build_state, get_preset},
@@ -14,9 +15,13 @@ use keyward_protocol::{
 };
 use pallet_grandpa::AuthorityId as GrandpaId;
 use pallet_transaction_payment_rpc_runtime_api::{FeeDetails, RuntimeDispatchInfo};
+use pallet_validator_set::{runtime_api::Refusal, AuraEquivocation};
 use sp_api::impl_runtime_apis;
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
-use sp_core::{crypto::KeyTypeId, OpaqueMetadata};
+use sp_core::{
+    crypto::{key_types::GRANDPA, ByteArray, KeyTypeId},
+    OpaqueMetadata,
+};
 use sp_runtime::{
     traits::{Block as BlockT, NumberFor},
     transaction_validity::{TransactionSource, TransactionValidity},
@@ -27,7 +32,7 @@ use sp_version::RuntimeVersion;
 
 use crate::{
     genesis, AccountId, Balance, Block, Executive, Fleet, Grandpa, InherentDataExt, Nonce, Runtime,
-    RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, SLOT_MS, VERSION,
+    RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, ValidatorSet, SLOT_MS, VERSION,
 };
 
 impl_runtime_apis! {
@@ -135,17 +140,28 @@ impl_runtime_apis! {
         }
 
         fn submit_report_equivocation_unsigned_extrinsic(
-            _proof: sp_consensus_grandpa::EquivocationProof<<Block as BlockT>::Hash, NumberFor<Block>>,
-            _owner: sp_consensus_grandpa::OpaqueKeyOwnershipProof,
+            proof: sp_consensus_grandpa::EquivocationProof<<Block as BlockT>::Hash, NumberFor<Block>>,
+            owner: sp_consensus_grandpa::OpaqueKeyOwnershipProof,
         ) -> Option<()> {
-            None
+            let owner = owner.decode::<pallet_validator_set::KeyOwnerProof>()?;
+            Grandpa::submit_unsigned_equivocation_report(proof, owner)
         }
 
         fn generate_key_ownership_proof(
-            _set_id: sp_consensus_grandpa::SetId,
-            _authority: GrandpaId,
+            set_id: sp_consensus_grandpa::SetId,
+            authority: GrandpaId,
         ) -> Option<sp_consensus_grandpa::OpaqueKeyOwnershipProof> {
-            None
+            let session = Grandpa::session_for_set(set_id)?;
+            let owner = ValidatorSet::key_owner_proof(session, GRANDPA, authority.as_slice())?;
+            Some(sp_consensus_grandpa::OpaqueKeyOwnershipProof::new(owner.encode()))
+        }
+    }
+
+    impl pallet_validator_set::runtime_api::ValidatorSetApi<Block, AuraId> for Runtime {
+        fn report_aura_equivocation(
+            equivocation: AuraEquivocation<<Block as BlockT>::Header, AuraId>,
+        ) -> Result<(), Refusal> {
+            ValidatorSet::submit_aura_equivocation(equivocation)
         }
     }
 

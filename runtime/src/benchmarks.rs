@@ -12,11 +12,12 @@ use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
 use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
 use frame_system_benchmarking::Pallet as SystemBench;
 
-use crate::{AllPalletsWithSystem, Fleet, Governance, Runtime};
+use crate::{AllPalletsWithSystem, Fleet, Governance, Runtime, ValidatorSet};
 
 frame_benchmarking::define_benchmarks!(
     [frame_system, SystemBench::<Runtime>]
     [pallet_governance, Governance]
+    [pallet_validator_set, ValidatorSet]
     [pallet_fleet, Fleet]
 );
 

@@ -8,12 +8,12 @@ use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 
 use crate::{
     AccountId, GovernanceConfig, MembershipConfig, RuntimeGenesisConfig, SessionConfig,
-    SessionKeys, TechnicalMembershipConfig,
+    SessionKeys, TechnicalMembershipConfig, ValidatorSetConfig, SESSION_BLOCKS,
 };
 
-/// One validator and a council of one, whose motions execute at once.
+/// One validator, which cannot leave, and a council of one, whose motions execute at once.
 pub const DEV: &str = sp_genesis_builder::DEV_RUNTIME_PRESET;
-/// Four validators and a council of three.
+/// Four validators, of which two may leave, and a council of three.
 pub const LOCAL: &str = sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
 
 fn keys(name: Sr25519Keyring, finality: Ed25519Keyring) -> (AccountId, AccountId, SessionKeys) {
@@ -31,17 +31,22 @@ fn members<N: frame_support::traits::Get<u32>>(
 }
 
 fn preset(
-    validators: Vec<(AccountId, AccountId, SessionKeys)>,
+    keys: Vec<(AccountId, AccountId, SessionKeys)>,
+    minimum: u32,
     council: &[Sr25519Keyring],
 ) -> Value {
     let council: Vec<AccountId> = council.iter().map(|name| name.to_account_id()).collect();
-    let admitted = validators
-        .iter()
-        .map(|(account, ..)| account.clone())
-        .collect();
+    let validators: Vec<AccountId> = keys.iter().map(|(account, ..)| account.clone()).collect();
     build_struct_json_patch!(RuntimeGenesisConfig {
-        governance: GovernanceConfig { admitted },
-        session: SessionConfig { keys: validators },
+        governance: GovernanceConfig {
+            admitted: validators.clone()
+        },
+        validator_set: ValidatorSetConfig {
+            validators,
+            minimum,
+            session_blocks: SESSION_BLOCKS,
+        },
+        session: SessionConfig { keys },
         membership: MembershipConfig {
             members: members(&council)
         },
@@ -55,7 +60,7 @@ fn preset(
 pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
     use Sr25519Keyring::{Alice, Bob, Charlie, Dave};
     let patch = match id.as_ref() {
-        DEV => preset(vec![keys(Alice, Ed25519Keyring::Alice)], &[Alice]),
+        DEV => preset(vec![keys(Alice, Ed25519Keyring::Alice)], 1, &[Alice]),
         LOCAL => preset(
             vec![
                 keys(Alice, Ed25519Keyring::Alice),
@@ -63,6 +68,7 @@ pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
                 keys(Charlie, Ed25519Keyring::Charlie),
                 keys(Dave, Ed25519Keyring::Dave),
             ],
+            2,
             &[Alice, Bob, Charlie],
         ),
         _ => return None,

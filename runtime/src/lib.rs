@@ -17,6 +17,7 @@ mod benchmarks;
 pub mod configs;
 pub mod genesis;
 mod no_token;
+pub mod rehearsal;
 
 use alloc::{borrow::Cow, vec::Vec};
 use sp_runtime::{
@@ -29,6 +30,8 @@ use sp_version::RuntimeVersion;
 pub use apis::RuntimeApi;
 #[cfg(feature = "std")]
 pub use apis::RUNTIME_API_VERSIONS;
+#[cfg(feature = "std")]
+pub use pallet_validator_set::runtime_api::{Refusal, ValidatorSetApi};
 
 /// Number of a block.
 pub type BlockNumber = u32;
@@ -74,7 +77,7 @@ pub type TxExtension = (
     frame_system::CheckGenesis<Runtime>,
     frame_system::CheckEra<Runtime>,
     pallet_governance::CheckAdmitted<Runtime>,
-    frame_system::CheckNonce<Runtime>,
+    pallet_governance::CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
     frame_metadata_hash_extension::CheckMetadataHash<Runtime>,
     frame_system::WeightReclaim<Runtime>,
@@ -90,23 +93,34 @@ impl_opaque_keys! {
     }
 }
 
-/// Version of the runtime. Raise `spec_version` with every change of behaviour, `transaction_version` when a call's encoding changes.
-#[sp_version::runtime_version]
-pub const VERSION: RuntimeVersion = RuntimeVersion {
-    spec_name: Cow::Borrowed("keyward"),
-    impl_name: Cow::Borrowed("keyward"),
-    authoring_version: 1,
-    spec_version: 1,
-    impl_version: 1,
-    apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 1,
-    system_version: 1,
-};
+/// Defines the version. The number must be a literal: it is also written into a section of the wasm.
+macro_rules! version {
+    ($spec:tt) => {
+        /// Version of the runtime. Raise `spec_version` with every change of behaviour, `transaction_version` when a call's
+        /// encoding changes.
+        #[sp_version::runtime_version]
+        pub const VERSION: RuntimeVersion = RuntimeVersion {
+            spec_name: Cow::Borrowed("keyward"),
+            impl_name: Cow::Borrowed("keyward"),
+            authoring_version: 1,
+            spec_version: $spec,
+            impl_version: 1,
+            apis: apis::RUNTIME_API_VERSIONS,
+            transaction_version: 1,
+            system_version: 1,
+        };
+    };
+}
+
+#[cfg(not(feature = "next"))]
+version!(2);
+#[cfg(feature = "next")]
+version!(3);
 
 /// Length of a slot in milliseconds.
 pub const SLOT_MS: u64 = 2_000;
-/// Blocks in a session.
-pub const SESSION_BLOCKS: BlockNumber = 1_800;
+/// Blocks in a session when genesis says nothing else.
+pub const SESSION_BLOCKS: BlockNumber = pallet_validator_set::SESSION_BLOCKS;
 
 #[frame_support::runtime]
 mod runtime {
@@ -135,11 +149,16 @@ mod runtime {
     // Before Session: its genesis gives validators their provider reference.
     #[runtime::pallet_index(3)]
     pub type Governance = pallet_governance;
-    // 4 is kept for the validator set.
+    // Before Session, too, whose genesis asks it for the validators.
+    #[runtime::pallet_index(4)]
+    pub type ValidatorSet = pallet_validator_set;
     #[runtime::pallet_index(5)]
     pub type Session = pallet_session;
     #[runtime::pallet_index(6)]
     pub type Grandpa = pallet_grandpa;
+    // Reports of offences ask who authored the block.
+    #[runtime::pallet_index(7)]
+    pub type Authorship = pallet_authorship;
 
     #[runtime::pallet_index(10)]
     pub type Membership = pallet_membership<Instance1>;
@@ -161,4 +180,8 @@ mod runtime {
 
     #[runtime::pallet_index(30)]
     pub type Fleet = pallet_fleet;
+
+    #[cfg(feature = "next")]
+    #[runtime::pallet_index(255)]
+    pub type Rehearsal = crate::rehearsal;
 }

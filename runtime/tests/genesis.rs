@@ -4,7 +4,11 @@ mod chain;
 
 use chain::{account, build, chain, genesis_of, local};
 use frame_support::assert_ok;
-use keyward_runtime::{genesis, AccountId, Aura, Governance, Grandpa, Runtime, Session, System};
+use keyward_runtime::{
+    genesis, AccountId, Aura, BlockNumber, Governance, Grandpa, Runtime, Session, System,
+    SESSION_BLOCKS,
+};
+use pallet_validator_set::{Minimum, SessionBlocks, Validators};
 use serde_json::json;
 use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Dave};
@@ -36,11 +40,22 @@ fn both_presets_are_named_and_build() {
     assert_eq!(Runtime::get_preset(&Some("mainnet".into())), None);
 }
 
+/// Validators of the set, how few there may be, and blocks of a session.
+fn validator_set() -> (Vec<AccountId>, u32, BlockNumber) {
+    (
+        Validators::<Runtime>::get().into_inner(),
+        Minimum::<Runtime>::get(),
+        SessionBlocks::<Runtime>::get(),
+    )
+}
+
 #[test]
 fn dev_is_alice_alone() {
     chain(genesis::DEV).execute_with(|| {
         assert_eq!(council(), accounts(&[Alice]));
         assert_eq!(Session::validators(), accounts(&[Alice]));
+        let expected = (accounts(&[Alice]), 1, SESSION_BLOCKS);
+        assert_eq!(validator_set(), expected);
         assert_eq!(pallet_aura::Authorities::<Runtime>::get().len(), 1);
         assert_eq!(Grandpa::grandpa_authorities().len(), 1);
     });
@@ -53,6 +68,7 @@ fn local_has_four_validators_and_a_council_of_three() {
         let mut validators = Session::validators();
         validators.sort();
         assert_eq!(validators, accounts(&[Alice, Bob, Charlie, Dave]));
+        assert_eq!(validator_set(), (validators, 2, SESSION_BLOCKS));
         assert_eq!(pallet_aura::Authorities::<Runtime>::get().len(), 4);
         assert_eq!(Grandpa::grandpa_authorities().len(), 4);
         assert_eq!(Aura::slot_duration(), keyward_runtime::SLOT_MS);

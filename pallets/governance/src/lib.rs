@@ -13,13 +13,24 @@
 
 extern crate alloc;
 
-pub use admission::{AdmitMembers, CheckAdmitted, NOT_ADMITTED};
+pub use admission::AdmitMembers;
+pub use budget::Spending;
+pub use gate::CheckAdmitted;
+pub use nonce::CheckNonce;
 pub use pallet::*;
+pub use permission::{
+    Permissions, Roles, Signers, NONCES_AHEAD, NONCE_TOO_FAR, NOT_ADMITTED, NOT_PERMITTED,
+    OPERATIONAL, TOO_LONG,
+};
 pub use weights::WeightInfo;
 
 mod admission;
 #[cfg(feature = "runtime-benchmarks")]
-mod benchmarking;
+pub mod benchmarking;
+mod budget;
+mod gate;
+mod nonce;
+mod permission;
 #[cfg(test)]
 mod tests;
 pub mod weights;
@@ -30,7 +41,7 @@ pub mod weights;
     reason = "FRAME's macros expect the pallet to be in the runtime"
 )]
 pub mod pallet {
-    use crate::WeightInfo;
+    use crate::{Permissions, Spending, WeightInfo};
     use alloc::{boxed::Box, vec::Vec};
     use frame_support::{
         dispatch::{DispatchResult, GetDispatchInfo, PostDispatchInfo},
@@ -38,7 +49,7 @@ pub mod pallet {
         traits::{EnsureOrigin, UnfilteredDispatchable},
     };
     use frame_system::pallet_prelude::*;
-    use sp_runtime::traits::Dispatchable;
+    use sp_runtime::{traits::Dispatchable, Perbill};
 
     /// The pallet.
     #[pallet::pallet]
@@ -54,9 +65,27 @@ pub mod pallet {
             + GetDispatchInfo;
         /// Who may act as root: two thirds of the council.
         type RootOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+        /// Which roles an account has, and which roles may sign a call.
+        type Permissions: Permissions<Self::AccountId, <Self as frame_system::Config>::RuntimeCall>;
+        /// Share of a block's reference time and length that the transactions of one account may fill.
+        type BudgetShare: Get<Perbill>;
+        /// Longest transaction, in bytes, of an account that has no role that governs.
+        type MaxLength: Get<u32>;
         /// Weights of the calls.
         type WeightInfo: WeightInfo;
+        /// Makes what the gate is benchmarked with.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::BenchmarkHelper<
+            Self::AccountId,
+            <Self as frame_system::Config>::RuntimeCall,
+        >;
     }
+
+    /// What each account filled of the last block that it had a transaction in. One entry per account that may sign anything,
+    /// overwritten.
+    #[pallet::storage]
+    pub type Spendings<T: Config> =
+        StorageMap<_, Blake2_128Concat, T::AccountId, Spending<BlockNumberFor<T>>, ValueQuery>;
 
     /// What happened.
     #[pallet::event]

@@ -16,8 +16,8 @@ use frame_support::{traits::Get, weights::Weight};
 pub trait WeightInfo {
     /// Overhead of `as_root`, without the call.
     fn as_root() -> Weight;
-    /// What `CheckAdmitted` reads.
-    fn check_admitted() -> Weight;
+    /// What `CheckAdmitted` reads and writes, of an account with every role. `n`: calls, in a batch.
+    fn check_admitted(n: u32) -> Weight;
 }
 
 /// Weights on the reference machine.
@@ -28,8 +28,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         Weight::from_parts(20_000_000, 0)
     }
 
-    fn check_admitted() -> Weight {
-        Weight::from_parts(5_000_000, 3_593).saturating_add(T::DbWeight::get().reads(1))
+    fn check_admitted(n: u32) -> Weight {
+        Weight::from_parts(20_000_000, 20_000)
+            .saturating_add(Weight::from_parts(20_000, 0).saturating_mul(n.into()))
+            .saturating_add(T::DbWeight::get().reads_writes(6, 1))
     }
 }
 
@@ -38,7 +40,7 @@ impl WeightInfo for () {
         Weight::zero()
     }
 
-    fn check_admitted() -> Weight {
+    fn check_admitted(_: u32) -> Weight {
         Weight::zero()
     }
 }

@@ -12,13 +12,19 @@ use pallet_tx_pause::RuntimeCallNameOf;
 use sp_runtime::Perbill;
 
 use crate::{
-    configs::system::Weights, no_token::NoToken, AccountId, BlockNumber, Council, OriginCaller,
-    Preimage, Runtime, RuntimeCall, RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, System,
-    TechnicalCommittee,
+    configs::{
+        permissions::{BudgetShare, MaxLength, Table},
+        system::Weights,
+    },
+    no_token::NoToken,
+    AccountId, BlockNumber, Council, OriginCaller, Preimage, Runtime, RuntimeCall, RuntimeEvent,
+    RuntimeHoldReason, RuntimeOrigin, System, TechnicalCommittee,
 };
 
-type CouncilInstance = pallet_collective::Instance1;
-type TechnicalInstance = pallet_collective::Instance2;
+/// The council.
+pub(crate) type CouncilInstance = pallet_collective::Instance1;
+/// The technical committee.
+pub(crate) type TechnicalInstance = pallet_collective::Instance2;
 
 /// Two thirds of the council.
 pub type TwoThirdsOfCouncil = EnsureProportionAtLeast<AccountId, CouncilInstance, 2, 3>;
@@ -29,7 +35,7 @@ pub type Emergency =
     EitherOfDiverse<RootOrCouncil, EnsureProportionMoreThan<AccountId, TechnicalInstance, 1, 2>>;
 
 /// Members of a collective, at most.
-type MaxMembers = ConstU32<100>;
+pub(crate) type MaxMembers = ConstU32<100>;
 /// Five days of two-second blocks.
 const MOTION_BLOCKS: BlockNumber = 5 * 24 * 1_800;
 
@@ -42,6 +48,11 @@ parameter_types! {
 impl pallet_governance::Config for Runtime {
     type RuntimeCall = RuntimeCall;
     type RootOrigin = TwoThirdsOfCouncil;
+    type Permissions = Table;
+    type BudgetShare = BudgetShare;
+    type MaxLength = MaxLength;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = Table;
     type WeightInfo = pallet_governance::weights::SubstrateWeight<Runtime>;
 }
 
@@ -138,9 +149,10 @@ pub struct NeverPaused;
 
 impl Contains<RuntimeCallNameOf<Runtime>> for NeverPaused {
     fn contains(name: &RuntimeCallNameOf<Runtime>) -> bool {
-        const PALLETS: [&[u8]; 10] = [
+        const PALLETS: [&[u8]; 11] = [
             b"System",
             b"Timestamp",
+            b"ValidatorSet",
             b"Session",
             b"Grandpa",
             b"Governance",

@@ -3,4 +3,5 @@
 mod consensus;
 mod fleet;
 pub mod governance;
+mod permissions;
 pub mod system;

@@ -1,6 +1,11 @@
 //! A chain in memory, built from a genesis preset.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod actors;
+pub mod blocks;
+pub mod calls;
+pub mod motions;
+
 use codec::Encode;
 use frame_support::traits::GetCallName;
 use keyward_runtime::{
@@ -65,21 +70,25 @@ pub fn local() -> sp_io::TestExternalities {
     chain(genesis::LOCAL)
 }
 
-/// A transaction, signed as polkadot.js signs it.
-pub fn signed(who: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> UncheckedExtrinsic {
-    let extension: TxExtension = (
+/// What every transaction carries.
+pub fn extensions(nonce: Nonce) -> TxExtension {
+    (
         frame_system::CheckNonZeroSender::new(),
         frame_system::CheckSpecVersion::new(),
         frame_system::CheckTxVersion::new(),
         frame_system::CheckGenesis::new(),
         frame_system::CheckEra::from(Era::Immortal),
         pallet_governance::CheckAdmitted::new(),
-        frame_system::CheckNonce::from(nonce),
+        pallet_governance::CheckNonce::from(nonce),
         frame_system::CheckWeight::new(),
         frame_metadata_hash_extension::CheckMetadataHash::new(false),
         frame_system::WeightReclaim::new(),
-    );
-    let payload = SignedPayload::new(call, extension).unwrap();
+    )
+}
+
+/// A transaction, signed as polkadot.js signs it.
+pub fn signed(who: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> UncheckedExtrinsic {
+    let payload = SignedPayload::new(call, extensions(nonce)).unwrap();
     let signature = payload.using_encoded(|bytes| who.sign(bytes));
     let (call, extension, _) = payload.deconstruct();
     let address = MultiAddress::Id(who.to_account_id());
@@ -104,6 +113,6 @@ pub fn account(who: Sr25519Keyring) -> AccountId {
 }
 
 /// Names of the calls of a pallet, given its calls' type.
-pub fn calls<Call: GetCallName>() -> &'static [&'static str] {
+pub fn call_names<Call: GetCallName>() -> &'static [&'static str] {
     Call::get_call_names()
 }

@@ -50,3 +50,16 @@ fn the_prime_is_forwarded() {
         assert_eq!(Members::get_prime(), Some(7));
     });
 }
+
+#[test]
+fn an_account_is_admitted_once_and_for_ever() {
+    chain().execute_with(|| {
+        assert_eq!(System::providers(&FOUNDER), 1, "genesis named it twice");
+        Governance::admit(&STRANGER);
+        Governance::admit(&STRANGER);
+        assert_eq!(System::providers(&STRANGER), 1);
+        System::inc_account_nonce(STRANGER);
+        Governance::admit(&STRANGER);
+        assert_eq!(System::account_nonce(STRANGER), 1);
+    });
+}
