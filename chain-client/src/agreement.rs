@@ -1,5 +1,7 @@
 //! The committed metadata and the Rust types of this crate and of `keyward-protocol` agree, call by call and answer by answer.
 
+mod governance;
+
 use codec::Encode;
 use keyward_protocol::{
     beacon::BlockRef,
@@ -25,7 +27,8 @@ use crate::{
     shape::{Shape, Shapes},
     transaction,
     view::{storage_key, FLEET_API},
-    Call, Client, KeyAuthorisation, OpenMotion, Quotas, ReceiptItem, Signer, Weight,
+    Call, Client, Collective, Datum, DecodedCall, KeyAuthorisation, OpenMotion, Quotas,
+    ReceiptItem, Signer, Weight,
 };
 
 const ACCOUNT: AccountId = AccountId([1; 32]);
@@ -389,19 +392,27 @@ async fn an_open_motion_is_read_with_its_call_and_votes() {
     let hash = Digest(sp_crypto_hashing::blake2_256(&call));
     let votes = (3u32, 2u32, vec![ACCOUNT], Vec::<AccountId>::new(), 900u32);
     node.store(storage_key("Council", "Proposals"), vec![hash].encode());
-    node.store(motion_key("ProposalOf", hash), call.clone());
-    node.store(motion_key("Voting", hash), votes.encode());
+    let council = Collective::Council;
+    node.store(storage_key("Council", "Members"), vec![ACCOUNT; 3].encode());
+    node.store(motion_key(council, "ProposalOf", hash), call.clone());
+    node.store(motion_key(council, "Voting", hash), votes.encode());
     let client = Client::over(std::sync::Arc::new(node)).await.unwrap();
     let head = client.finalized().await.unwrap().hash;
     let expected = OpenMotion {
         hash,
         index: 3,
         threshold: 2,
+        members: 3,
         ayes: vec![ACCOUNT],
         nays: Vec::new(),
         end: 900,
         path: "Fleet.suspend_gateway".into(),
         call,
+        decoded: Ok(DecodedCall {
+            pallet: "Fleet".into(),
+            name: "suspend_gateway".into(),
+            args: vec![("account".into(), Datum::Account(ACCOUNT))],
+        }),
     };
     assert_eq!(client.at(head).motions().await, Ok(vec![expected]));
 }

@@ -10,6 +10,7 @@ use crate::{
     rpc::{Node, Rpc, RpcFailed},
     runtime::{Incompatible, Runtimes},
     transaction::Nonces,
+    unfinalized::Unfinalized,
     view::View,
 };
 
@@ -63,12 +64,28 @@ impl Client {
 
     /// As [`Client::connect`], but tries for as long as this.
     pub async fn connect_within(url: &str, patience: Duration) -> Result<Self, ConnectFailed> {
+        Self::connect_over(url, patience, |node| node).await
+    }
+
+    /// As [`Client::connect_within`], but takes a block for final when two others are on top of it. For a chain that
+    /// finalizes nothing: what this client says happened may still be undone.
+    pub async fn connect_unfinalized(url: &str, patience: Duration) -> Result<Self, ConnectFailed> {
+        Self::connect_over(url, patience, |node| Arc::new(Unfinalized(node))).await
+    }
+
+    async fn connect_over(
+        url: &str,
+        patience: Duration,
+        trust: impl FnOnce(Arc<dyn Rpc>) -> Arc<dyn Rpc>,
+    ) -> Result<Self, ConnectFailed> {
         let unreachable = |source| ConnectFailed::Unreachable {
             url: url.to_owned(),
             source,
         };
         let node = Node::connect(url, patience).await.map_err(unreachable)?;
-        let client = Self::over(Arc::new(node)).await.map_err(unreachable)?;
+        let client = Self::over(trust(Arc::new(node)))
+            .await
+            .map_err(unreachable)?;
         let head = client.rpc.finalized_head().await.map_err(unreachable)?;
         client
             .runtimes

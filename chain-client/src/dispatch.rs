@@ -78,7 +78,10 @@ fn module_failure(metadata: &ArcMetadata, pallet: u8, index: u8) -> DispatchFail
         Some(DispatchFailure {
             pallet: pallet.name().to_owned(),
             error: variant.name.clone(),
-            docs: docs(&variant.docs),
+            docs: match (pallet.name(), variant.name.as_str()) {
+                ("System", "CallFiltered") => "This call is paused.".to_owned(),
+                _ => docs(&variant.docs),
+            },
         })
     });
     found.unwrap_or_else(|| unnamed(&format!("error {index} of pallet {pallet}")))

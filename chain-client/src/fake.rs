@@ -12,8 +12,12 @@ use futures::{
     StreamExt,
 };
 use keyward_protocol::{AccountId, BlockHash, Genesis};
+use serde_json::Value;
 
-use crate::rpc::{Entry, Header, PoolHint, Rpc, RpcFailed, Versions, ENTRIES};
+use crate::{
+    rpc::{Entry, Header, PoolHint, Rpc, RpcFailed, Versions, ENTRIES},
+    view::storage_key,
+};
 
 #[derive(Default)]
 struct State {
@@ -26,6 +30,11 @@ struct State {
     refuse: Option<RpcFailed>,
     subscriptions: u32,
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Blocks from this number on are not finalized.
+    unfinalized_from: Option<usize>,
+    /// What it answers to other methods and runtime APIs.
+    answers: HashMap<String, Value>,
+    apis: HashMap<String, Vec<u8>>,
 }
 
 /// The node.
@@ -91,6 +100,22 @@ impl FakeNode {
         self.state().entries.insert(key, value);
     }
 
+    /// Finalizes nothing more.
+    pub(crate) fn stall(&self) {
+        let mut state = self.state();
+        state.unfinalized_from = Some(state.blocks.len());
+    }
+
+    /// What it answers to another method.
+    pub(crate) fn answer(&self, method: &str, with: Value) {
+        self.state().answers.insert(method.to_owned(), with);
+    }
+
+    /// What a runtime API answers.
+    pub(crate) fn answer_call(&self, function: &str, with: Vec<u8>) {
+        self.state().apis.insert(function.to_owned(), with);
+    }
+
     pub(crate) fn submitted(&self) -> Vec<Vec<u8>> {
         self.state().submitted.clone()
     }
@@ -118,6 +143,12 @@ fn find(state: &State, hash: BlockHash) -> Option<usize> {
 #[async_trait]
 impl Rpc for FakeNode {
     async fn finalized_head(&self) -> Result<BlockHash, RpcFailed> {
+        let state = self.connected()?;
+        let finalized = state.unfinalized_from.unwrap_or(state.blocks.len());
+        Ok(state.blocks[finalized - 1].0)
+    }
+
+    async fn best_head(&self) -> Result<BlockHash, RpcFailed> {
         Ok(self.connected()?.blocks.last().unwrap().0)
     }
 
@@ -134,6 +165,7 @@ impl Rpc for FakeNode {
         Ok(find(&state, hash).map(|number| Header {
             number: number as u32,
             parent: state.blocks[number].1,
+            slot: Some(number as u64),
         }))
     }
 
@@ -147,7 +179,9 @@ impl Rpc for FakeNode {
         if let Some(value) = state.entries.get(key) {
             return Ok(Some(value.clone()));
         }
-        Ok(find(&state, at).map(|number| (number as u64 * 2_000).encode()))
+        let time = key == storage_key("Timestamp", "Now");
+        let number = find(&state, at).filter(|_| time);
+        Ok(number.map(|number| (number as u64 * 2_000).encode()))
     }
 
     async fn entries(
@@ -166,6 +200,9 @@ impl Rpc for FakeNode {
 
     async fn call(&self, function: &str, args: &[u8], _: BlockHash) -> Result<Vec<u8>, RpcFailed> {
         let state = self.connected()?;
+        if let Some(answer) = state.apis.get(function) {
+            return Ok(answer.clone());
+        }
         match function {
             "AccountNonceApi_account_nonce" => {
                 let account = AccountId(args.try_into().unwrap());
@@ -202,6 +239,15 @@ impl Rpc for FakeNode {
             Some(refusal) => Err(refusal),
             None => Ok(stream::empty().boxed()),
         }
+    }
+
+    async fn ask(&self, method: &str, _: Vec<Value>) -> Result<Value, RpcFailed> {
+        let answer = self.connected()?.answers.get(method).cloned();
+        answer.ok_or_else(|| RpcFailed::Refused {
+            code: -32601,
+            message: "Method not found".into(),
+            data: None,
+        })
     }
 
     async fn finalized_heads(&self) -> Result<BoxStream<'static, ()>, RpcFailed> {

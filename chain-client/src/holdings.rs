@@ -5,8 +5,9 @@ use keyward_protocol::{BlockHash, DeviceId, GroupId};
 use sp_crypto_hashing::blake2_128;
 
 use crate::{
+    entries::entries,
     rpc::{decode, Rpc, RpcFailed},
-    view::{storage_key, ReadFailed, View, LONGEST},
+    view::{storage_key, ReadFailed, View},
 };
 
 /// The last epoch of a group that a device itself acknowledged.
@@ -34,22 +35,9 @@ async fn holdings(
     group: &GroupId,
     at: BlockHash,
 ) -> Result<Vec<Holding>, RpcFailed> {
-    let prefix = prefix(group);
-    let mut holdings = Vec::new();
-    let mut after: Option<Vec<u8>> = None;
-    loop {
-        let page = rpc.entries(&prefix, after.as_deref(), at).await?;
-        let Some(last) = page.iter().map(|(key, _)| key).max() else {
-            return Ok(holdings);
-        };
-        if after.as_ref().is_some_and(|after| last <= after) || holdings.len() > LONGEST {
-            return Err(malformed("the list of holdings does not end"));
-        }
-        after = Some(last.clone());
-        for (key, value) in &page {
-            holdings.push(holding(&prefix, key, value)?);
-        }
-    }
+    let entries = entries(rpc, "holdings", &prefix(group), at).await?;
+    let holding = |(key, value): &(Vec<u8>, Vec<u8>)| holding(key, value);
+    entries.iter().map(holding).collect()
 }
 
 /// Both keys are stored in clear behind their hash (`Blake2_128Concat`).
@@ -61,9 +49,10 @@ fn concat(key: &[u8]) -> Vec<u8> {
     [&blake2_128(key), key].concat()
 }
 
-fn holding(prefix: &[u8], key: &[u8], value: &[u8]) -> Result<Holding, RpcFailed> {
-    let device = key.strip_prefix(prefix).and_then(|rest| rest.get(16..));
-    let device = device.ok_or_else(|| malformed("the key of a holding"))?;
+fn holding(key: &[u8], value: &[u8]) -> Result<Holding, RpcFailed> {
+    let device = key
+        .get(16..)
+        .ok_or_else(|| malformed("the key of a holding"))?;
     let (epoch, at) = decode("holding", value)?;
     Ok(Holding {
         device: decode("device of a holding", device)?,

@@ -26,33 +26,48 @@ mod agreement;
 mod blocks;
 mod call;
 mod client;
+mod decoded;
 mod dispatch;
+mod entries;
 #[cfg(test)]
 mod fake;
 mod holdings;
 mod motion;
+mod node;
 mod outcome;
 mod progress;
+mod refusal;
 mod rpc;
 mod runtime;
 mod shape;
 mod signer;
 mod submit;
 mod transaction;
+mod unfinalized;
+mod upgrade;
+mod validators;
 mod view;
 
 pub use account::{account_from_text, account_to_ss58, AccountInvalid};
 pub use blocks::{Block, Blocks, WalkFailed, WINDOW};
-pub use call::{two_thirds, Call, CallInvalid, KeyAuthorisation, Quotas, ReceiptItem, Weight};
+pub use call::{
+    two_thirds, Call, CallInvalid, Collective, KeyAuthorisation, Quotas, ReceiptItem, SessionKeys,
+    Weight,
+};
 pub use client::{Client, ConnectFailed};
+pub use decoded::{CallUnreadable, Datum, DecodedCall};
 pub use dispatch::DispatchFailure;
 pub use holdings::Holding;
-pub use motion::{CloseFailed, Motion, OpenMotion};
+pub use motion::{CloseFailed, Closed, Motion, OpenMotion};
+pub use node::{NodeState, RotateFailed};
 pub use outcome::{Finalized, Outcome};
 pub use progress::Progress;
+pub use refusal::Refusal;
 pub use rpc::RpcFailed;
 pub use runtime::{Difference, Incompatible, Item};
 pub use signer::{read_key_file, KeyFileInvalid, Signer, SignerInvalid};
 pub use submit::SubmitFailed;
 pub use transaction::{Prepared, MORTALITY};
+pub use upgrade::{AuthorizedUpgrade, CodeInvalid, RuntimeCode, RuntimeVersion};
+pub use validators::{Authored, Equivocation, Offence, Operator, OperatorStatus, Validators};
 pub use view::{ReadFailed, View};

@@ -161,7 +161,9 @@ impl Outcomes {
             .rpc
             .storage(&storage_key("System", "Events"), block.hash)
             .await;
-        let runtime = self.runtimes.at(block.hash).await;
+        // The events are those of the runtime that executed the block; an upgrade in it takes the state to the next one.
+        let parent = self.header(block.hash).await?.parent;
+        let runtime = self.runtimes.at(parent).await;
         let (events, runtime) = match (events, runtime) {
             (Ok(events), Ok(runtime)) => (events.unwrap_or_default(), runtime),
             (Err(error), _) | (_, Err(error)) if error.is_pruned() => {

@@ -6,10 +6,14 @@ use async_trait::async_trait;
 use codec::Decode;
 use futures::{stream::BoxStream, StreamExt};
 use keyward_protocol::{AccountId, BlockHash};
+use serde_json::Value;
 use subxt::{
-    config::{substrate::H256, RpcConfigFor},
+    config::{
+        substrate::{DigestItem, H256},
+        RpcConfigFor,
+    },
     rpcs::{
-        client::{reconnecting_rpc_client::ExponentialBackoff, ReconnectingRpcClient},
+        client::{reconnecting_rpc_client::ExponentialBackoff, ReconnectingRpcClient, RpcParams},
         methods::legacy::{Bytes, LegacyRpcMethods, NumberOrHex, TransactionStatus},
         RpcClient,
     },
@@ -55,6 +59,11 @@ impl RpcFailed {
         matches!(self, Self::Unavailable { .. })
     }
 
+    /// Whether the node answers this request only where it counts as safe: on its own machine, or with `--rpc-methods unsafe`.
+    pub fn is_unsafe(&self) -> bool {
+        matches!(self, Self::Refused { message, .. } if message.contains("unsafe to be called"))
+    }
+
     /// Whether the node no longer keeps the state of the block.
     pub fn is_pruned(&self) -> bool {
         let says = |text: &str| text.contains("State already discarded");
@@ -91,6 +100,8 @@ pub struct Header {
     pub number: u32,
     /// Hash of its parent.
     pub parent: BlockHash,
+    /// The Aura slot in which it was authored, if its header says so.
+    pub slot: Option<u64>,
 }
 
 /// What the transaction pool says of a transaction: a hint, never the truth.
@@ -126,6 +137,8 @@ pub type Entry = (Vec<u8>, Vec<u8>);
 pub trait Rpc: Send + Sync + 'static {
     /// Hash of the newest finalized block.
     async fn finalized_head(&self) -> Result<BlockHash, RpcFailed>;
+    /// Hash of the newest block, which may still be abandoned.
+    async fn best_head(&self) -> Result<BlockHash, RpcFailed>;
     /// Hash of the block of a number on the best chain.
     async fn block_hash(&self, number: u32) -> Result<Option<BlockHash>, RpcFailed>;
     /// A block's header.
@@ -149,12 +162,15 @@ pub trait Rpc: Send + Sync + 'static {
     async fn next_nonce(&self, account: &AccountId) -> Result<u32, RpcFailed>;
     /// Gives a transaction to the pool, and follows it there.
     async fn submit(&self, bytes: &[u8]) -> Result<BoxStream<'static, PoolHint>, RpcFailed>;
+    /// Any other method: what a node tells of itself.
+    async fn ask(&self, method: &str, params: Vec<Value>) -> Result<Value, RpcFailed>;
     /// Wakes whenever a block is finalized; ends when the connection is lost.
     async fn finalized_heads(&self) -> Result<BoxStream<'static, ()>, RpcFailed>;
 }
 
 /// A node, over a WebSocket connection that restores itself.
 pub struct Node {
+    client: RpcClient,
     methods: LegacyRpcMethods<RpcConfigFor<SubstrateConfig>>,
 }
 
@@ -171,8 +187,10 @@ impl Node {
             .await
             .map_err(|_| unavailable(format!("no connection within {} s", patience.as_secs())))?
             .map_err(|error| unavailable(error.to_string()))?;
+        let client = RpcClient::new(client);
         Ok(Self {
-            methods: LegacyRpcMethods::new(RpcClient::new(client)),
+            methods: LegacyRpcMethods::new(client.clone()),
+            client,
         })
     }
 }
@@ -204,6 +222,16 @@ fn hash(hash: H256) -> BlockHash {
     BlockHash(hash.0)
 }
 
+/// Aura's name in digests.
+const AURA: [u8; 4] = *b"aura";
+
+fn slot(logs: &[DigestItem]) -> Option<u64> {
+    logs.iter().find_map(|log| match log {
+        DigestItem::PreRuntime(AURA, slot) => Some(u64::from_le_bytes(slot[..].try_into().ok()?)),
+        _ => None,
+    })
+}
+
 fn pool_hint(status: TransactionStatus<H256>) -> PoolHint {
     match status {
         TransactionStatus::Future
@@ -229,6 +257,13 @@ impl Rpc for Node {
             .map(hash)
     }
 
+    async fn best_head(&self) -> Result<BlockHash, RpcFailed> {
+        let found = answer(|| self.methods.chain_get_block_hash(None)).await?;
+        found.map(hash).ok_or_else(|| RpcFailed::Malformed {
+            reason: "no newest block".into(),
+        })
+    }
+
     async fn block_hash(&self, number: u32) -> Result<Option<BlockHash>, RpcFailed> {
         let number = || Some(NumberOrHex::Number(number.into()));
         let found = answer(|| self.methods.chain_get_block_hash(number())).await?;
@@ -244,6 +279,7 @@ impl Rpc for Node {
             Ok(Header {
                 number,
                 parent: hash(header.parent_hash),
+                slot: slot(&header.digest.logs),
             })
         };
         found.map(convert).transpose()
@@ -317,6 +353,17 @@ impl Rpc for Node {
         Ok(until_lost.filter_map(std::future::ready).boxed())
     }
 
+    async fn ask(&self, method: &str, params: Vec<Value>) -> Result<Value, RpcFailed> {
+        let asking = || async {
+            let mut encoded = RpcParams::new();
+            for param in &params {
+                encoded.push(param)?;
+            }
+            self.client.request(method, encoded).await
+        };
+        answer(asking).await
+    }
+
     async fn finalized_heads(&self) -> Result<BoxStream<'static, ()>, RpcFailed> {
         let heads = answer(|| self.methods.chain_subscribe_finalized_heads()).await?;
         let until_lost = heads.take_while(|head| std::future::ready(head.is_ok()));
@@ -358,6 +405,22 @@ mod tests {
         );
         assert!(pruned.is_pruned() && !pruned.is_retryable());
         assert!(!refused("Client error: Execution failed", None).is_pruned());
+    }
+
+    #[test]
+    fn a_request_that_the_node_answers_only_at_home_is_told_from_other_refusals() {
+        let refusal = refused("RPC call is unsafe to be called externally", None);
+        assert!(refusal.is_unsafe() && !refusal.is_retryable());
+        assert!(!refused("Method not found", None).is_unsafe());
+    }
+
+    #[test]
+    fn the_slot_of_a_block_is_in_its_digest() {
+        let aura = DigestItem::PreRuntime(AURA, 77u64.to_le_bytes().to_vec());
+        let other = DigestItem::PreRuntime(*b"BABE", vec![1; 8]);
+        assert_eq!(slot(&[other.clone(), aura]), Some(77));
+        assert_eq!(slot(&[other]), None);
+        assert_eq!(slot(&[DigestItem::PreRuntime(AURA, vec![1; 7])]), None);
     }
 
     #[test]

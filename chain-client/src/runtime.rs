@@ -111,7 +111,7 @@ pub(crate) struct Runtime {
 
 impl Runtime {
     pub(crate) fn new(genesis: Genesis, versions: Versions, metadata: Metadata) -> Option<Self> {
-        let differences = differences(COMMITTED.as_ref(), &metadata);
+        let differences = differences(COMMITTED.as_ref(), &metadata, used());
         let config = SubstrateConfig::builder()
             .set_genesis_hash(H256(genesis.0))
             .set_metadata_for_spec_versions([(versions.spec, Arc::new(metadata))])
@@ -133,18 +133,45 @@ impl Runtime {
         self.offline.metadata()
     }
 
+    /// A constant of a pallet; none if it does not have it, or in another form.
+    pub(crate) fn constant<T: Decode>(&self, pallet: &str, name: &str) -> Option<T> {
+        let metadata = self.metadata();
+        let constant = metadata.pallet_by_name(pallet)?.constant_by_name(name)?;
+        T::decode(&mut constant.value()).ok()
+    }
+
     pub(crate) fn offline(&self) -> &OfflineClientAtBlock<SubstrateConfig> {
         &self.offline
     }
 
-    /// Refuses if anything that this program uses differs.
+    /// Refuses if anything that every program uses differs: what is used of `Fleet`, nonces, and motions.
     pub(crate) fn check(&self) -> Result<(), Incompatible> {
-        match self.differences.is_empty() {
+        self.refuse(self.differences.clone())
+    }
+
+    /// Refuses if a call differs. What only some commands use is checked when it is used, so that a bridge goes on when
+    /// something changed that it never touches.
+    pub(crate) fn check_calls(&self, paths: Vec<String>) -> Result<(), Incompatible> {
+        self.check_items(paths.into_iter().map(Item::Call))
+    }
+
+    /// Refuses if a storage item differs, given as pallet and name.
+    pub(crate) fn check_storage(&self, items: &[(&str, &str)]) -> Result<(), Incompatible> {
+        let item = |(pallet, item): &(&str, &str)| Item::Storage(format!("{pallet}.{item}"));
+        self.check_items(items.iter().map(item))
+    }
+
+    fn check_items(&self, items: impl Iterator<Item = Item>) -> Result<(), Incompatible> {
+        self.refuse(differences(COMMITTED.as_ref(), &self.metadata(), items))
+    }
+
+    fn refuse(&self, differences: Vec<Difference>) -> Result<(), Incompatible> {
+        match differences.is_empty() {
             true => Ok(()),
             false => Err(Incompatible {
                 actual: self.versions.spec,
                 expected: COMMITTED.as_ref().and_then(spec_version).unwrap_or(0),
-                differences: self.differences.clone(),
+                differences,
             }),
         }
     }
@@ -166,7 +193,8 @@ fn spec_version(metadata: &Metadata) -> Option<u32> {
     Some(version.spec_version)
 }
 
-fn used() -> Vec<Item> {
+/// What every program uses.
+fn used() -> impl Iterator<Item = Item> {
     let calls = FLEET_CALLS
         .iter()
         .map(|call| Item::Call(format!("Fleet.{call}")));
@@ -178,10 +206,14 @@ fn used() -> Vec<Item> {
     let storage = STORAGE
         .iter()
         .map(|(pallet, item)| Item::Storage(format!("{pallet}.{item}")));
-    calls.chain(apis).chain(storage).collect()
+    calls.chain(apis).chain(storage)
 }
 
-fn differences(committed: Option<&Metadata>, actual: &Metadata) -> Vec<Difference> {
+fn differences(
+    committed: Option<&Metadata>,
+    actual: &Metadata,
+    items: impl Iterator<Item = Item>,
+) -> Vec<Difference> {
     let differs = |item: Item| {
         let found = shape_of(&item, actual);
         let expected = committed.and_then(|committed| shape_of(&item, committed));
@@ -190,7 +222,7 @@ fn differences(committed: Option<&Metadata>, actual: &Metadata) -> Vec<Differenc
             missing: found.is_none(),
         })
     };
-    used().into_iter().filter_map(differs).collect()
+    items.filter_map(differs).collect()
 }
 
 /// Fingerprint of an item; `None` if the metadata does not have it.

@@ -11,6 +11,7 @@ use crate::{
     client::Client,
     outcome::{Finalized, Outcome, Search},
     progress::{Progress, Stall},
+    refusal::Refusal,
     rpc::{PoolHint, RpcFailed},
     runtime::Incompatible,
     signer::Signer,
@@ -41,6 +42,9 @@ pub enum SubmitFailed {
         /// Why.
         reason: String,
     },
+    /// The chain's rules keep the transaction out; it is in no pool and will be in no block.
+    #[error("the node did not take the transaction: {0}")]
+    Refused(Refusal),
     /// The transaction is finalized, and its call failed.
     #[error("the chain refused the call: {pallet}.{error}{}", if docs.is_empty() { String::new() } else { format!(": {docs}") })]
     Dispatch {
@@ -81,6 +85,7 @@ impl SubmitFailed {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Expired { .. } | Self::Superseded { .. } => true,
+            Self::Refused(refusal) => refusal.is_retryable(),
             Self::Unavailable(error) => error.is_retryable(),
             _ => false,
         }
@@ -126,8 +131,10 @@ impl Client {
     /// later transactions of the account wait for it.
     pub async fn prepare(&self, signer: &Signer, call: &Call) -> Result<Prepared, SubmitFailed> {
         let born = self.finalized().await?;
-        let runtime = self.runtimes.at(born.hash).await?;
+        // The pool checks it against the newest block: after an upgrade, the signature must be for the new version at once.
+        let runtime = self.runtimes.at(self.rpc.best_head().await?).await?;
         runtime.check()?;
+        runtime.check_calls(call.encoded_here())?;
         let next = self.rpc.next_nonce(&signer.account()).await?;
         let nonce = self.nonces.reserve(signer.account(), next, born.number);
         let signed = transaction::sign(&runtime, signer, call, nonce, born);
@@ -167,8 +174,7 @@ impl Client {
             Err(error) if may_have_landed(&error) => no_hints(),
             Err(error) => {
                 self.abandon(prepared);
-                let reason = rejection(&error);
-                return Err(SubmitFailed::Rejected { reason });
+                return Err(rejection(&error));
             }
         };
         report(Progress::Sent {
@@ -281,22 +287,19 @@ fn may_have_landed(error: &RpcFailed) -> bool {
     }
 }
 
-/// The node's refusal in words that help.
-fn rejection(error: &RpcFailed) -> String {
-    let RpcFailed::Refused { message, data, .. } = error else {
-        return error.to_string();
+/// What the node's refusal means.
+fn rejection(error: &RpcFailed) -> SubmitFailed {
+    if let Some(refusal) = Refusal::of(error) {
+        return SubmitFailed::Refused(refusal);
+    }
+    let reason = match error {
+        RpcFailed::Refused { message, data, .. } => match data.as_deref() {
+            None | Some("") => message.clone(),
+            Some(data) => format!("{message}: {data}"),
+        },
+        other => other.to_string(),
     };
-    let data = data.as_deref().unwrap_or_default();
-    if data.contains("Custom error: 77") || data.contains("Inability to pay") {
-        return "this account is not admitted to the chain; the council admits accounts by admitting the gateway or member".into();
-    }
-    if data.contains("call is not expected") {
-        return "this call is paused or not allowed now".into();
-    }
-    match data {
-        "" => message.clone(),
-        data => format!("{message}: {data}"),
-    }
+    SubmitFailed::Rejected { reason }
 }
 
 #[cfg(test)]
@@ -348,8 +351,14 @@ mod tests {
 
     #[test]
     fn a_rejection_says_what_to_do() {
-        assert!(rejection(&refused(1010, "Custom error: 77")).contains("not admitted"));
-        assert!(rejection(&refused(1010, "Something new")).contains("Something new"));
+        let unknown = rejection(&refused(1010, "Something new"));
+        assert!(unknown.to_string().contains("Something new"));
+        let unadmitted = rejection(&refused(1010, "Custom error: 77"));
+        assert_eq!(unadmitted, SubmitFailed::Refused(Refusal::NotAdmitted));
+        assert!(unadmitted.to_string().contains("not admitted"));
+        assert!(unadmitted.never_lands() && !unadmitted.is_retryable());
+        let later = rejection(&refused(1010, "Custom error: 79"));
+        assert!(later.never_lands() && later.is_retryable());
     }
 
     #[tokio::test(start_paused = true)]
@@ -412,7 +421,7 @@ mod tests {
         let nonce = client.nonces.reserve(ALICE, 7, 3);
         node.refuse_transactions(Some(refused(1010, "Custom error: 77")));
         let result = client.send(&prepared(3), |_| {}).await;
-        assert!(matches!(result, Err(SubmitFailed::Rejected { .. })));
+        assert_eq!(result, Err(SubmitFailed::Refused(Refusal::NotAdmitted)));
         assert_eq!(client.nonces.reserve(ALICE, 7, 3), nonce);
     }
 

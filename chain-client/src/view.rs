@@ -13,6 +13,7 @@ use keyward_protocol::{
 use tokio::sync::OnceCell;
 
 use crate::{
+    call::Collective,
     rpc::{decode, Rpc, RpcFailed},
     runtime::{Incompatible, Runtime, Runtimes},
 };
@@ -173,7 +174,12 @@ impl View {
 
     /// The accounts of the council.
     pub async fn council(&self) -> Result<Vec<AccountId>, ReadFailed> {
-        let members = council(&*self.rpc, self.at).await;
+        self.members_of(Collective::Council).await
+    }
+
+    /// The accounts of the council or of the technical committee.
+    pub async fn members_of(&self, collective: Collective) -> Result<Vec<AccountId>, ReadFailed> {
+        let members = members(&*self.rpc, collective, self.at).await;
         members.map_err(|error| self.failed(error))
     }
 
@@ -251,10 +257,15 @@ pub(crate) async fn time_ms(rpc: &dyn Rpc, at: BlockHash) -> Result<u64, RpcFail
     Ok(time.unwrap_or(0))
 }
 
-/// The accounts of the council.
-pub(crate) async fn council(rpc: &dyn Rpc, at: BlockHash) -> Result<Vec<AccountId>, RpcFailed> {
-    let bytes = rpc.storage(&storage_key("Council", "Members"), at).await?;
-    bytes.map_or(Ok(Vec::new()), |bytes| decode("council members", &bytes))
+/// The accounts of the council or of the technical committee.
+pub(crate) async fn members(
+    rpc: &dyn Rpc,
+    collective: Collective,
+    at: BlockHash,
+) -> Result<Vec<AccountId>, RpcFailed> {
+    let key = storage_key(collective.pallet(), "Members");
+    let bytes = rpc.storage(&key, at).await?;
+    bytes.map_or(Ok(Vec::new()), |bytes| decode("members", &bytes))
 }
 
 /// Key of a plain storage value.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{audit, ca, council, device, gateway, group};
+use crate::{audit, ca, council, device, gateway, group, network, validator};
 
 const EXAMPLES: &str = "\
 From nothing to devices that may read:
@@ -21,6 +21,15 @@ From nothing to devices that may read:
 
   # the authority vouches for a device, which then enrols itself with keyward-agent
   keyward ca issue --ca ca --request request.json --gateway gw1 --out provisioning.json
+
+  # with more members than one: see what is open, vote, close
+  keyward council list
+  keyward council vote 0
+  keyward council close 0
+
+  # a validator's operator, once the council has approved the account, at the node's own machine
+  keyward council propose approve-validator 5Grwva…
+  keyward validator join --account-file operator.key
 
   # the gateway makes a group
   export KEYWARD_ACCOUNT_FILE=gw1/account.key
@@ -71,9 +80,14 @@ pub enum Command {
     /// Gateways: list, make the keys of a new one
     #[command(subcommand)]
     Gateway(gateway::Command),
-    /// The council: admit organisations, gateways and authorities; vote
+    /// The council and the technical committee: propose, vote, close; upgrade the chain
+    Council(council::Council),
+    /// Networks: make one of a file, check one
     #[command(subcommand)]
-    Council(council::Command),
+    Network(network::Command),
+    /// Validators: join and leave with your node, see all of them
+    #[command(subcommand)]
+    Validator(validator::Command),
     /// Who held which key of a group, when; conflicts first
     Audit(audit::Command),
 }
@@ -106,7 +120,7 @@ mod tests {
         }
         let mut commands = Vec::new();
         leaves(&Args::command(), "keyward", &mut commands);
-        assert!(commands.len() >= 22, "{}", commands.len());
+        assert!(commands.len() >= 50, "{}", commands.len());
         for (path, help) in commands {
             assert!(help.contains(&format!("  {path}")), "{path}:\n{help}");
         }
@@ -131,10 +145,41 @@ mod tests {
             "keyward group add g --member 1111",
             "keyward group add g --member 1111:writes",
             "keyward group create g --topic a/#/b",
+            "keyward council vote 3f",
+            "keyward council propose approve-validator //Alice",
+            "keyward council propose pause register_device",
+            "keyward council propose call Fleet.rotate",
+            "keyward council propose set-minimum-validators 0",
+            "keyward validator status --blocks 0",
         ] {
             let error = Args::try_parse_from(line.split(' ')).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ValueValidation, "{line}");
             assert_eq!(error.exit_code(), 2);
+        }
+    }
+
+    /// The technical committee has three powers; no other proposal takes --committee as who decides.
+    #[test]
+    fn only_emergencies_can_be_put_to_the_committee() {
+        let account = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+        for line in [
+            "freeze-group g --committee",
+            "suspend-gateway gw1 --committee --vote",
+            "pause Fleet.register_device --committee",
+            "call 0x00 --committee",
+        ] {
+            let line = format!("keyward council propose {line}");
+            assert!(Args::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        for line in [
+            "expel-gateway gw1 --committee".to_owned(),
+            format!("approve-validator {account} --committee"),
+            "thaw-group g --committee".to_owned(),
+            "upgrade r.wasm --committee".to_owned(),
+            "call 0x00 --committee --as-root".to_owned(),
+        ] {
+            let line = format!("keyward council propose {line}");
+            assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }
 

@@ -193,7 +193,8 @@ pub async fn run(command: Command, context: &Context) -> Result<(), CaFailed> {
     Ok(())
 }
 
-fn initialise(id: &AuthorityId, directory: &Path) -> Result<AuthorityFile, CaFailed> {
+/// Makes the keys of a new authority, and writes them.
+pub fn initialise(id: &AuthorityId, directory: &Path) -> Result<AuthorityFile, CaFailed> {
     let key = SigningKey::generate(&mut OsRng);
     let public = AuthorityFile {
         authority: id.clone(),

@@ -15,9 +15,12 @@ use crate::output::{Failure, Output, UsageInvalid};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where commands find the chain and their account.
+#[derive(Clone)]
 pub struct Context {
     url: String,
     account_file: Option<PathBuf>,
+    /// Whether the newest blocks are taken for final.
+    unfinalized: bool,
     /// Where results go.
     pub output: Output,
 }
@@ -99,13 +102,38 @@ impl Context {
         Self {
             url,
             account_file,
+            unfinalized: false,
             output: Output::new(json),
+        }
+    }
+
+    /// The same, but taking the newest blocks for final: for a chain that finalizes nothing.
+    pub fn unfinalized(&self) -> Self {
+        Self {
+            unfinalized: true,
+            ..self.clone()
+        }
+    }
+
+    /// Address of the node.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What is said of a block that holds a result.
+    pub fn settled(&self) -> &'static str {
+        match self.unfinalized {
+            true => "not finalized",
+            false => "finalized",
         }
     }
 
     /// Connects to the node.
     pub async fn connect(&self) -> Result<Client, ChainFailed> {
-        Ok(Client::connect_within(&self.url, PATIENCE).await?)
+        Ok(match self.unfinalized {
+            true => Client::connect_unfinalized(&self.url, PATIENCE).await?,
+            false => Client::connect_within(&self.url, PATIENCE).await?,
+        })
     }
 
     /// Connects, and looks at the newest finalized block.
@@ -140,16 +168,20 @@ impl Context {
 
     /// Tells how a transaction is doing.
     pub fn report(&self, progress: &Progress) {
+        let waiting = match self.unfinalized {
+            true => "waiting for two blocks on top of it",
+            false => "waiting for finality",
+        };
         self.output.progress(&match progress {
             Progress::Sent { hash } => format!("sent transaction {hash}, waiting for a block"),
             Progress::InBlock { block } => {
-                format!("submitted in block {}, waiting for finality", block.number)
+                format!("submitted in block {}, {waiting}", block.number)
             }
             Progress::Left { reason } => {
                 format!("the node dropped the transaction ({reason}); sending it again")
             }
             Progress::Stalled { seconds } => {
-                format!("the chain has finalized no block for {seconds} s: too few validators are at work, and nothing takes effect until they are; still waiting")
+                format!("the chain has finalized no block for {seconds} s: too few validators are at work, and nothing takes effect until they are; still waiting ('keyward council propose note-stalled --help' tells the way out)")
             }
         });
     }
@@ -181,16 +213,20 @@ impl Names {
     /// Of all gateways.
     pub async fn of(view: &View) -> Result<Self, ChainFailed> {
         let gateways = view.gateways().await?.into_iter();
-        Ok(Self(
-            gateways
-                .map(|gateway| (gateway.account, gateway.name.to_string()))
-                .collect(),
-        ))
+        Ok(gateways
+            .map(|gateway| (gateway.account, gateway.name.to_string()))
+            .collect())
     }
 
     /// The name of one.
     pub fn name(&self, account: &AccountId) -> String {
         let known = self.0.get(account).cloned();
         known.unwrap_or_else(|| account_to_ss58(account))
+    }
+}
+
+impl FromIterator<(AccountId, String)> for Names {
+    fn from_iter<I: IntoIterator<Item = (AccountId, String)>>(names: I) -> Self {
+        Self(names.into_iter().collect())
     }
 }

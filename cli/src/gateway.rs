@@ -129,7 +129,8 @@ fn list_text(gateways: &[GatewayView]) -> String {
     )
 }
 
-fn initialise(directory: &Path) -> Result<PublicFile, GatewayFailed> {
+/// Makes the keys of a new gateway, and writes them.
+pub fn initialise(directory: &Path) -> Result<PublicFile, GatewayFailed> {
     let account = seed();
     let statement = SigningKey::generate(&mut OsRng);
     let custody = AgreementSecret::generate(&mut OsRng);
@@ -150,7 +151,8 @@ fn initialise(directory: &Path) -> Result<PublicFile, GatewayFailed> {
     Ok(public)
 }
 
-fn seed() -> Zeroizing<[u8; 32]> {
+/// 32 bytes from the operating system's generator.
+pub fn seed() -> Zeroizing<[u8; 32]> {
     let mut seed = Zeroizing::new([0; 32]);
     OsRng.fill_bytes(&mut *seed);
     seed

@@ -3,7 +3,7 @@
 use std::{
     fs::{DirBuilder, File, OpenOptions},
     io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -61,7 +61,8 @@ pub fn write_public<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), W
     write_new(path, format!("{text}\n").as_bytes(), 0o644)
 }
 
-fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteFailed> {
+/// Writes a new file with a mode, whatever the process's mask. Never overwrites.
+pub fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteFailed> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -69,9 +70,17 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteFailed> 
         .open(path);
     let write = |mut file: File| {
         file.write_all(content)?;
+        // The mask took bits away.
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
         file.sync_all()
     };
     file.and_then(write).map_err(failed(path))
+}
+
+/// Gives a file another mode.
+pub fn replace_mode(path: &Path, mode: u32) -> Result<(), WriteFailed> {
+    let mode = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(path, mode).map_err(failed(path))
 }
 
 /// Why a key file gives no key.
@@ -104,7 +113,6 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, SecretInvalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777

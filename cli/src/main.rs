@@ -17,9 +17,10 @@ mod device;
 mod gateway;
 mod group;
 mod key_file;
-mod motions;
+mod network;
 mod output;
 mod policy_file;
+mod validator;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ async fn main() -> ExitCode {
         Command::Group(command) => ended(group::run(command, &context).await),
         Command::Gateway(command) => ended(gateway::run(command, &context).await),
         Command::Council(command) => ended(council::run(command, &context).await),
+        Command::Network(command) => ended(network::run(command, &context).await),
+        Command::Validator(command) => ended(validator::run(command, &context).await),
         Command::Audit(command) => ended(audit::run(command, &context).await),
     }
 }

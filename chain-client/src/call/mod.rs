@@ -4,21 +4,26 @@
 //! is signed, and the bytes are then decoded again with that metadata, so that a call that the node would read otherwise is
 //! never signed.
 
-mod council;
+mod collective;
 mod fleet;
+mod governance;
+mod validators;
+
+use std::borrow::Cow;
 
 use codec::{Compact, Encode};
 use keyward_protocol::limits;
 use subxt::Metadata;
 
-pub use council::{two_thirds, Weight};
+pub use collective::{two_thirds, Collective, Weight};
 pub use fleet::{KeyAuthorisation, Quotas, ReceiptItem};
+pub use validators::SessionKeys;
 
 /// A call, ready to be submitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    pallet: &'static str,
-    name: &'static str,
+    pallet: Cow<'static, str>,
+    name: Cow<'static, str>,
     args: Vec<Arg>,
 }
 
@@ -34,6 +39,8 @@ enum Arg {
     LengthOf(Box<Call>),
     /// Other calls.
     Calls(Vec<Call>),
+    /// All arguments, as somebody else encoded them.
+    Opaque(Vec<u8>),
 }
 
 /// Why a call cannot be made.
@@ -68,9 +75,18 @@ pub enum CallInvalid {
 impl Call {
     fn new(pallet: &'static str, name: &'static str) -> Self {
         Self {
-            pallet,
-            name,
+            pallet: Cow::Borrowed(pallet),
+            name: Cow::Borrowed(name),
             args: Vec::new(),
+        }
+    }
+
+    /// A call that somebody else encoded, from its names and the bytes of all its arguments.
+    pub(crate) fn opaque(pallet: String, name: String, args: Vec<u8>) -> Self {
+        Self {
+            pallet: Cow::Owned(pallet),
+            name: Cow::Owned(name),
+            args: vec![Arg::Opaque(args)],
         }
     }
 
@@ -96,18 +112,30 @@ impl Call {
     }
 
     /// The pallet, as the runtime names it.
-    pub fn pallet(&self) -> &'static str {
-        self.pallet
+    pub fn pallet(&self) -> &str {
+        &self.pallet
     }
 
     /// The call's name.
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// `Pallet.name`.
     pub fn path(&self) -> String {
         format!("{}.{}", self.pallet, self.name)
+    }
+
+    /// `Pallet.name` of each call in it, itself included, whose arguments this crate encodes: what must have the form that
+    /// this program was built for. Calls that hold others are left out: their form changes with every call of the runtime.
+    pub(crate) fn encoded_here(&self) -> Vec<String> {
+        let inner: Vec<&Call> = self.args.iter().flat_map(Arg::calls).collect();
+        let opaque = |arg: &Arg| matches!(arg, Arg::Opaque(_));
+        match inner.is_empty() {
+            true if self.args.iter().any(opaque) => Vec::new(),
+            true => vec![self.path()],
+            false => inner.into_iter().flat_map(Call::encoded_here).collect(),
+        }
     }
 
     /// The bytes of the call for a chain with this metadata.
@@ -116,8 +144,10 @@ impl Call {
     /// When the chain does not have the call, or a list is too long.
     pub fn encode_for(&self, metadata: &Metadata) -> Result<Vec<u8>, CallInvalid> {
         let unknown = || CallInvalid::Unknown { call: self.path() };
-        let pallet = metadata.pallet_by_name(self.pallet).ok_or_else(unknown)?;
-        let variant = pallet.call_variant_by_name(self.name).ok_or_else(unknown)?;
+        let pallet = metadata.pallet_by_name(&self.pallet).ok_or_else(unknown)?;
+        let variant = pallet
+            .call_variant_by_name(&self.name)
+            .ok_or_else(unknown)?;
         let mut bytes = vec![pallet.call_index(), variant.index];
         for arg in &self.args {
             bytes.extend(self.encode_arg(arg, metadata)?);
@@ -127,7 +157,7 @@ impl Call {
 
     fn encode_arg(&self, arg: &Arg, metadata: &Metadata) -> Result<Vec<u8>, CallInvalid> {
         match arg {
-            Arg::Bytes(bytes) => Ok(bytes.clone()),
+            Arg::Bytes(bytes) | Arg::Opaque(bytes) => Ok(bytes.clone()),
             Arg::Call(call) => call.encode_for(metadata),
             Arg::LengthOf(call) => Ok(Compact(length(&call.encode_for(metadata)?)).encode()),
             Arg::Calls(calls) => {
@@ -142,6 +172,16 @@ impl Call {
                 max: limits::BATCH,
                 actual: *actual,
             }),
+        }
+    }
+}
+
+impl Arg {
+    fn calls(&self) -> &[Call] {
+        match self {
+            Self::Call(call) => std::slice::from_ref(call),
+            Self::Calls(calls) => calls,
+            _ => &[],
         }
     }
 }
