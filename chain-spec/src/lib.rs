@@ -1,5 +1,7 @@
 //! Networks: genesis and chain specifications (DESIGN section 3).
 
+mod network;
+
 use keyward_runtime::{genesis, WASM_BINARY};
 use sc_chain_spec::{NoExtension, Properties};
 use sc_service::ChainType;
@@ -11,6 +13,8 @@ pub type ChainSpec = sc_service::GenericChainSpec<NoExtension>;
 ///
 /// - `dev`: one validator, a council of one.
 /// - `local` (and the empty name): four validators, a council of three.
+/// - a path that ends with `.toml`: the network that `keyward network new` made, with this program's runtime.
+/// - any other path: a chain specification.
 ///
 /// # Errors
 /// When the file cannot be read, or the program was built without the runtime's wasm.
@@ -28,17 +32,20 @@ pub fn load(name: &str) -> Result<ChainSpec, String> {
             genesis::LOCAL,
             ChainType::Local,
         ),
+        path if path.ends_with(".toml") => network::load(path, wasm()?),
         path => ChainSpec::from_json_file(path.into())
             .map_err(|error| format!("chain specification {path} cannot be used: {error}")),
     }
 }
 
+fn wasm() -> Result<&'static [u8], String> {
+    let missing = "this program was built without the runtime (SKIP_WASM_BUILD); build it again without, or give a chain \
+                   specification file with --chain";
+    WASM_BINARY.ok_or_else(|| missing.to_owned())
+}
+
 fn built_in(name: &str, id: &str, preset: &str, kind: ChainType) -> Result<ChainSpec, String> {
-    let wasm = WASM_BINARY.ok_or(
-        "this program was built without the runtime (SKIP_WASM_BUILD); build it again without, or give a chain \
-         specification file with --chain",
-    )?;
-    Ok(ChainSpec::builder(wasm, None)
+    Ok(ChainSpec::builder(wasm()?, None)
         .with_name(name)
         .with_id(id)
         .with_chain_type(kind)
@@ -55,6 +62,9 @@ fn properties() -> Properties {
     properties.insert("ss58Format".into(), 42.into());
     properties
 }
+
+#[cfg(test)]
+mod network_tests;
 
 #[cfg(test)]
 mod tests {

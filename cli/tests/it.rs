@@ -178,7 +178,9 @@ fn no_secret_is_printed_or_stands_in_a_public_file() {
         ISSUE,
         "--account-file gateway/account.key device list",
         "--account-file gateway/account.key group rotate hsu0001",
-        "--account-file gateway/store.key council close ca",
+        "--account-file gateway/store.key council close 3f1c",
+        "--account-file gateway/store.key validator join",
+        "--account-file gateway/store.key council propose upgrade gateway/store.key",
         "ca init --id demo-ca --out ca",
     ] {
         let ran = desk.keyward(line);
@@ -245,6 +247,13 @@ fn a_mistake_in_the_command_line_ends_with_2_and_says_what_to_write() {
         .fails(2, &["--account-file"]);
     desk.keyward("device revoke 1111")
         .fails(2, &["--account-file"]);
+    desk.keyward("validator join").fails(2, &["--account-file"]);
+    desk.keyward("council vote ca")
+        .fails(2, &["'ca' names no motion", "keyward council list"]);
+    desk.keyward("council propose pause register_device")
+        .fails(2, &["Fleet.register_device"]);
+    desk.keyward("council propose note-stalled")
+        .fails(2, &["another fork", "--confirm-stall", "--unfinalized"]);
 }
 
 #[test]
@@ -271,7 +280,14 @@ fn a_file_that_is_not_what_it_should_be_is_named() {
 #[test]
 fn help_is_there_for_everything_and_ends_with_0() {
     let desk = Desk::new();
-    for line in ["--help", "group --help", "group add --help", "audit --help"] {
+    for line in [
+        "--help",
+        "group --help",
+        "group add --help",
+        "audit --help",
+        "council propose --help",
+        "validator join --help",
+    ] {
         let help = desk.keyward(line).succeeds();
         assert!(help.contains("Usage: keyward"), "{help}");
     }
