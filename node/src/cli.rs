@@ -6,8 +6,14 @@ use sc_cli::{
     VerifyCmd,
 };
 
+/// Kilobytes of transactions that a node keeps for later blocks, unless its operator says otherwise. An account may have 64
+/// transactions of 64 KiB waiting, 4 MiB: room for sixteen accounts that fill it at the same time, and a tenth of that for
+/// transactions whose predecessor is missing. Substrate's own default has room for five.
+const POOL_KBYTES: &str = "65536";
+
 /// A node of a Keyward chain.
 #[derive(Debug, clap::Parser)]
+#[command(mut_arg("pool_kbytes", |arg| arg.default_value(POOL_KBYTES)))]
 pub struct Cli {
     /// What to do instead of running.
     #[command(subcommand)]
@@ -52,6 +58,7 @@ pub enum Subcommand {
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory, Parser};
+    use sc_cli::DatabasePruningMode;
 
     use super::*;
 
@@ -92,6 +99,37 @@ mod tests {
         assert!(cli.run.validator && cli.subcommand.is_none());
         let line = "keyward-node --dev --tmp --no-prometheus --rpc-port 0 --listen-addr /ip4/127.0.0.1/tcp/0";
         assert!(Cli::try_parse_from(line.split_whitespace()).is_ok());
+    }
+
+    #[test]
+    fn sixteen_accounts_can_fill_the_pool_without_pushing_each_other_out() {
+        let pool = |line: &str| {
+            let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+            (
+                cli.run.pool_config.pool_limit,
+                cli.run.pool_config.pool_kbytes,
+            )
+        };
+        let (transactions, kilobytes) = pool("keyward-node --validator");
+        assert!(transactions >= 16 * 64 && kilobytes >= 16 * 64 * 64);
+        // What the operator says counts.
+        assert_eq!(pool("keyward-node --pool-kbytes 1024").1, 1024);
+    }
+
+    /// The bridge and `keyward` read state at finalized blocks at most minutes old; older state is what an archive node is for.
+    /// Bodies and justifications stay, so that any node can sync from any other.
+    #[test]
+    fn a_gateway_keeps_the_state_of_256_blocks_and_all_finalized_blocks() {
+        let cli = Cli::try_parse_from(["keyward-node", "--validator"]).unwrap();
+        let pruning = cli.run.import_params.pruning_params;
+        assert!(
+            pruning.state_pruning.is_none(),
+            "Substrate's default is 256"
+        );
+        assert_eq!(
+            pruning.blocks_pruning,
+            DatabasePruningMode::ArchiveCanonical
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod cli;
 mod command;
 mod consensus;
+mod equivocation;
 mod rpc;
 mod service;
 

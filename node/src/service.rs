@@ -17,6 +17,7 @@ use sc_telemetry::{Telemetry, TelemetryWorker};
 
 use crate::{
     consensus::{self, Authoring, Voting},
+    equivocation::Detector,
     rpc,
 };
 
@@ -53,8 +54,10 @@ pub fn new_partial(config: &Configuration) -> Result<Service, ServiceError> {
     let telemetry = telemetry(config)?;
     let handle = telemetry.as_ref().map(|(_, telemetry)| telemetry.handle());
     let executor = sc_service::new_wasm_executor(&config.executor);
+    // A node that prunes old blocks keeps those that prove a hand-over of the validators: others join by warp sync through it.
+    let kept = vec![Arc::new(sc_consensus_grandpa::GrandpaPruningFilter) as Arc<_>];
     let (client, backend, keystore_container, task_manager) =
-        sc_service::new_full_parts::<Block, RuntimeApi, _>(config, handle, executor, Vec::new())?;
+        sc_service::new_full_parts::<Block, RuntimeApi, _>(config, handle, executor, kept)?;
     let client = Arc::new(client);
     let telemetry = telemetry.map(|(worker, telemetry)| {
         let spawn = task_manager.spawn_handle();
@@ -154,6 +157,11 @@ fn new_full_on<N: NetworkBackend<Block, Hash>>(
             metrics,
             gap_sync_body_policy: None,
         })?;
+
+    // From here on, so that it sees all that is imported.
+    let detector = Detector::new(client.clone(), pool.clone())?;
+    let spawn = task_manager.spawn_essential_handle();
+    spawn.spawn_blocking("aura-equivocations", None, detector.run());
 
     let voter_state = SharedVoterState::empty();
     let rpc_builder = rpc_builder(&client, &backend, &pool, &grandpa_link, &voter_state);
