@@ -2,16 +2,19 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test no-std lint clean
+.PHONY: help bootstrap build demo network test no-std lint clean
 
 export KEYWARD_MAKEFILE := $(abspath $(lastword $(MAKEFILE_LIST)))
 IN := source scripts/env &&
 SCENARIO ?= tests/scenarios/paper.toml
+CONSORTIUM ?= consortium/examples/local.toml
 
 help:
 	@echo 'make demo                      the paper'"'"'s experiment on a real chain, broker, bridge and devices'
 	@echo 'make demo KEEP=1               the same, and leave it running to play with until Ctrl-C'
 	@echo 'make demo SCENARIO=file.toml   another scenario of the same form'
+	@echo 'make network                   four validators and two gateways until Ctrl-C, with the address for polkadot.js'
+	@echo 'make network CONSORTIUM=file.toml   another consortium, all on this machine'
 	@echo 'make test                      all tests'
 	@echo 'make build                     all programs, in release mode'
 	@echo 'make lint                      formatting and clippy'
@@ -28,6 +31,9 @@ build: bootstrap
 
 demo: build
 	@$(IN) exec "$$CARGO_TARGET_DIR/release/keyward-demo" --scenario '$(SCENARIO)' $(if $(KEEP),--keep)
+
+network: build
+	@$(IN) exec "$$CARGO_TARGET_DIR/release/keyward-network" --consortium '$(CONSORTIUM)'
 
 test: build no-std
 	@$(IN) cargo nextest run --locked --release --workspace

@@ -27,8 +27,10 @@ const PUBLISHING: u64 = 60;
 pub struct Agent {
     /// Its id.
     pub id: DeviceId,
-    /// What goes between it and the broker.
+    /// What goes between it and the broker, unless that is encrypted.
     pub capture: Capture,
+    /// The broker's port and the file of the authority that vouches for it, if the connection is encrypted.
+    encrypted: Option<(u16, PathBuf)>,
     program: PathBuf,
     directory: PathBuf,
     log: PathBuf,
@@ -41,6 +43,7 @@ impl Agent {
         let agent = Self {
             id: id.clone(),
             capture: Capture::before(broker).await?,
+            encrypted: None,
             program: find(binary::AGENT)?,
             directory: place.path("devices").join(id.as_str()),
             log: place.log(&format!("agent-{id}")),
@@ -51,6 +54,20 @@ impl Agent {
         init.arg(agent.request());
         agent.run(init, 30).await?.success()?;
         Ok(agent)
+    }
+
+    /// Makes the keys of a new device whose connection to the broker is encrypted.
+    pub async fn init_encrypted(
+        place: &Place,
+        id: &DeviceId,
+        broker: u16,
+        authority: &Path,
+    ) -> Result<Self> {
+        let agent = Self::init(place, id, broker).await?;
+        Ok(Self {
+            encrypted: Some((broker, authority.into())),
+            ..agent
+        })
     }
 
     /// Its key store.
@@ -73,9 +90,12 @@ impl Agent {
         &self.log
     }
 
-    /// The broker's address as the device knows it: through its capture.
+    /// The broker's address as the device knows it: through its capture, unless it is encrypted.
     pub fn broker(&self) -> String {
-        format!("mqtt://127.0.0.1:{}", self.capture.port())
+        match &self.encrypted {
+            Some((port, _)) => format!("mqtts://127.0.0.1:{port}"),
+            None => format!("mqtt://127.0.0.1:{}", self.capture.port()),
+        }
     }
 
     /// The whole command line for some arguments.
@@ -97,6 +117,9 @@ impl Agent {
             .arg(self.broker())
             .arg("--provisioning")
             .arg(self.provisioning());
+        if let Some((_, authority)) = &self.encrypted {
+            enrol.arg("--ca-file").arg(authority);
+        }
         self.run(enrol, ENROLMENT + 5).await
     }
 

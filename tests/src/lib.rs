@@ -6,8 +6,10 @@
 //! | [`scenario`], [`play`] | the scenario file, and running its steps |
 //! | [`network`] | everything that runs, put together |
 //! | [`node`], [`broker`], [`bridge`], [`agent`], [`operator`], [`council`] | one part each |
+//! | [`consortium`], [`machine`], [`unit`], [`height`] | several validators, from the files of `keyward network new`; how far they are |
 //! | [`capture`], [`mqtt`], [`observer`] | what really goes over the wire, and what the broker holds |
 //! | [`device`] | a device in the test's own hands, with its secret keys |
+//! | [`screen`], [`interrupt`] | what a program of this crate prints, and how it is told to stop |
 //! | [`process`], [`wait`], [`place`], [`rpc`] | child processes, waiting, directories and ports, the node's RPC |
 //!
 //! Nothing here sleeps for a guessed time: everything is waited for by [`wait::eventually`], which says what it waited for.
@@ -16,8 +18,12 @@ pub mod agent;
 pub mod bridge;
 pub mod broker;
 pub mod capture;
+pub mod consortium;
 pub mod council;
 pub mod device;
+pub mod height;
+pub mod interrupt;
+pub mod machine;
 pub mod mqtt;
 pub mod network;
 pub mod node;
@@ -28,4 +34,6 @@ pub mod play;
 pub mod process;
 pub mod rpc;
 pub mod scenario;
+pub mod screen;
+pub mod unit;
 pub mod wait;

@@ -36,6 +36,11 @@ impl Place {
         Ok(place)
     }
 
+    /// Leaves the directory where it is when dropped.
+    pub fn keep(&mut self) {
+        self.directory.disable_cleanup(true);
+    }
+
     /// The directory.
     pub fn root(&self) -> &Path {
         self.directory.path()
@@ -68,6 +73,13 @@ pub fn write_secret(path: &Path, content: &str) -> Result<()> {
         .open(path)
         .and_then(|mut file| file.write_all(content.as_bytes()))
         .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// 32 random bytes in hexadecimal: the seed of an account or of a node's key.
+pub fn new_seed() -> String {
+    let mut bytes = [0; 32];
+    rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut bytes);
+    hex::encode(bytes)
 }
 
 /// Copies a directory with everything in it; file modes stay.

@@ -74,6 +74,21 @@ pub fn find_system(name: &str, package: &str) -> Result<PathBuf> {
         .with_context(|| format!("{name} is not installed; run 'apt-get install {package}'"))
 }
 
+/// Finds a library of the system, for preloading: `name` is its path below a directory of libraries.
+pub fn find_library(name: &str, package: &str) -> Result<PathBuf> {
+    let here = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let places = [
+        Path::new(&here),
+        Path::new("/usr/lib"),
+        Path::new("/usr/local/lib"),
+    ];
+    places
+        .iter()
+        .map(|place| place.join(name))
+        .find(|path| path.is_file())
+        .with_context(|| format!("{name} is not installed; run 'apt-get install {package}'"))
+}
+
 /// A command whose process is killed when this one ends, however it ends, and which Ctrl-C in a terminal does not reach.
 pub fn command(program: &Path) -> Command {
     let mut command = Command::new(program);

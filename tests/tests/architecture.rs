@@ -13,15 +13,22 @@ use serde::Deserialize;
 const EDGES: &[(&str, &[&str])] = &[
     ("keyward-protocol", &[]),
     ("keyward-crypto", &["keyward-protocol"]),
+    ("keyward-consortium", &["keyward-protocol"]),
     ("pallet-fleet", &["keyward-protocol"]),
     ("pallet-governance", &["keyward-protocol"]),
+    ("pallet-validator-set", &[]),
     (
         "keyward-runtime",
-        &["keyward-protocol", "pallet-fleet", "pallet-governance"],
+        &[
+            "keyward-protocol",
+            "pallet-fleet",
+            "pallet-governance",
+            "pallet-validator-set",
+        ],
     ),
     (
         "keyward-chain-spec",
-        &["keyward-protocol", "keyward-runtime"],
+        &["keyward-protocol", "keyward-consortium", "keyward-runtime"],
     ),
     (
         "keyward-node",
@@ -34,19 +41,36 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "keyward-cli",
-        &["keyward-protocol", "keyward-crypto", "keyward-chain-client"],
+        &[
+            "keyward-protocol",
+            "keyward-crypto",
+            "keyward-consortium",
+            "keyward-chain-client",
+        ],
     ),
     ("keyward-client", &["keyward-protocol", "keyward-crypto"]),
     (
         "keyward-tests",
-        &["keyward-protocol", "keyward-crypto", "keyward-chain-client"],
+        &[
+            "keyward-protocol",
+            "keyward-crypto",
+            "keyward-consortium",
+            "keyward-chain-client",
+            "keyward-next-runtime",
+        ],
     ),
+    ("keyward-next-runtime", &[]),
 ];
 
 /// What a crate must never see, however far down. A trailing `*` stands for any ending.
 const NEVER: &[(&[&str], &[&str])] = &[
     (
-        &["keyward-protocol", "keyward-crypto", "keyward-client"],
+        &[
+            "keyward-protocol",
+            "keyward-crypto",
+            "keyward-consortium",
+            "keyward-client",
+        ],
         &[
             "subxt*",
             "sp-*",
@@ -68,7 +92,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
         ],
     ),
     (
-        &["pallet-fleet", "pallet-governance"],
+        &["pallet-fleet", "pallet-governance", "pallet-validator-set"],
         &["keyward-crypto", "polkadot-sdk"],
     ),
 ];

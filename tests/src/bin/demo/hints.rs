@@ -2,9 +2,7 @@
 
 use std::process::Command;
 
-use keyward_tests::{network::Network, process::shown, scenario::Scenario};
-
-use crate::screen::Screen;
+use keyward_tests::{network::Network, process::shown, scenario::Scenario, screen::Screen};
 
 /// Prints them, for the state that the scenario ends in.
 pub fn show(screen: &Screen, network: &Network, scenario: &Scenario) {

@@ -9,7 +9,6 @@
 //! | 130 | interrupted before its end |
 
 mod hints;
-mod screen;
 mod show;
 mod wire;
 
@@ -18,13 +17,12 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::Parser;
 use keyward_tests::{
+    interrupt::interrupted,
     network::{Network, Plan},
     play::Play,
     scenario::{Scenario, PAPER},
+    screen::Screen,
 };
-use tokio::signal::unix::{signal, SignalKind};
-
-use crate::screen::Screen;
 
 /// Shows who may read a message, and who may not although it receives it.
 #[derive(Debug, Parser)]
@@ -86,26 +84,6 @@ async fn run_until_interrupted(args: &Args, scenario: &Scenario) -> ExitCode {
             screen.line("Interrupted: everything is stopped and its files are deleted.");
             ExitCode::from(130)
         }
-    }
-}
-
-/// Ends with the first Ctrl-C, SIGTERM or hang-up.
-async fn interrupted() {
-    let kinds = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ];
-    let [interrupt, terminate, hangup] = kinds.map(|kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    });
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-        () = hangup => {}
     }
 }
 

@@ -8,9 +8,8 @@ use keyward_tests::{
     network::{list, Network},
     play::{Actual, Outcome, Reading},
     scenario::{Scenario, Step},
+    screen::{Screen, Style},
 };
-
-use crate::screen::{Screen, Style};
 
 /// The first lines.
 pub fn introduction(screen: &Screen, path: Option<&Path>, scenario: &Scenario) {

@@ -7,9 +7,8 @@ use keyward_tests::{
     network::Network,
     play::Outcome,
     scenario::{Scenario, Step},
+    screen::Screen,
 };
-
-use crate::screen::Screen;
 
 /// Bytes in a row.
 const ROW: usize = 16;

@@ -26,6 +26,12 @@ pub enum Style {
     Quiet,
 }
 
+impl Default for Screen {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Screen {
     /// Colours unless `NO_COLOR` is set or the output is no terminal (no-color.org).
     pub fn new() -> Self {
