@@ -23,7 +23,7 @@ async fn http(port: u16, request: &str) -> Result<(u16, String)> {
 
 /// Fetches a page.
 pub async fn get(port: u16, path: &str) -> Result<(u16, String)> {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
     http(port, &request).await
 }
 
@@ -31,7 +31,7 @@ pub async fn get(port: u16, path: &str) -> Result<(u16, String)> {
 pub async fn call(port: u16, method: &str, params: Value) -> Result<Value> {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
     let request = format!(
-        "POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST / HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let (status, body) = http(port, &request).await?;

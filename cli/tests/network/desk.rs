@@ -124,6 +124,13 @@ impl Desk {
         self.keyward(&all)
     }
 
+    /// Without the node, which takes seconds: what is no matter of the chain specification.
+    pub fn check_files(&self) -> Ran {
+        let ran = self.keyward(&["network", "check", "--node", "/nowhere", "net"]);
+        assert!(ran.stdout.contains("was not compared"), "{}", ran.stdout);
+        ran
+    }
+
     /// Every file of the network, relative to it.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
