@@ -23,7 +23,8 @@ async fn http(port: u16, request: &str) -> Result<(u16, String)> {
 
 /// Fetches a page.
 pub async fn get(port: u16, path: &str) -> Result<(u16, String)> {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
     http(port, &request).await
 }
 

@@ -1,12 +1,13 @@
 //! Four validators of four organisations: how close finality is, and that it survives what happens to machines. Every verdict
 //! is a number of a best or finalized block.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context, Result};
+use futures::future::try_join_all;
 use keyward_tests::{
     consortium::{Consortium, Plan},
-    height::{hash, lags},
+    height::{goes_on, hash, lags},
     process::{find_library, log_tails},
     wait::seconds,
 };
@@ -20,11 +21,19 @@ const PATIENCE: u64 = 120;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn finality_is_close_and_survives_one_machine_whatever_happens_to_it() -> Result<()> {
+    let began = Instant::now();
+    let told = |what: &str| println!("{what}: {} s", began.elapsed().as_secs());
     let mut network = Consortium::started("validators", Plan::default()).await?;
+    told("started");
     finality_is_close(&mut network).await?;
+    told("measured");
     one_is_killed_and_catches_up(&mut network).await?;
+    told("killed and caught up");
     one_loses_its_database_and_syncs_again(&mut network).await?;
-    one_has_a_wrong_clock(&mut network).await
+    told("wiped and synced");
+    one_has_a_wrong_clock(&mut network).await?;
+    told("wrong clocks");
+    Ok(())
 }
 
 async fn finality_is_close(network: &mut Consortium) -> Result<()> {
@@ -46,7 +55,7 @@ async fn finality_is_close(network: &mut Consortium) -> Result<()> {
 
 async fn one_is_killed_and_catches_up(network: &mut Consortium) -> Result<()> {
     network.machines[3].node.kill();
-    network.goes_on(8, PATIENCE).await?;
+    network.goes_on(6, PATIENCE).await?;
     network.machines[3].start_node().await?;
     let height = network.goes_on(3, PATIENCE).await?;
     same_chain(network, height.finalized).await
@@ -79,9 +88,8 @@ async fn one_has_a_wrong_clock(network: &mut Consortium) -> Result<()> {
         node.start()?;
         network.machines[1].node_answers().await?;
         let others = [0, 2, 3].map(|index| network.machines[index].rpc());
-        for port in others {
-            keyward_tests::height::goes_on(port, 12, seconds(PATIENCE)).await?;
-        }
+        let go_on = others.map(|port| goes_on(port, 6, seconds(PATIENCE)));
+        try_join_all(go_on).await?;
     }
     network.machines[1].node.set_environment(&[]);
     network.machines[1].start_node().await?;

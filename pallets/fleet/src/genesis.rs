@@ -76,11 +76,13 @@ pub(crate) fn build<T: Config>(
         admit("gateway", &it.name, admitted.map_err(text));
     }
     for it in authorities {
-        let admitted =
-            organisation::admit_authority::<T>(bytes(it.id.as_bytes()), it.organisation.clone(), it.key);
+        let admitted = organisation::admit_authority::<T>(
+            bytes(it.id.as_bytes()),
+            it.organisation.clone(),
+            it.key,
+        );
         admit("authority", &it.id, admitted.map_err(text));
     }
-
 }
 
 #[expect(

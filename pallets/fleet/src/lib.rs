@@ -31,6 +31,7 @@ mod device;
 mod epoch;
 mod errors;
 mod events;
+mod fits;
 mod gateway;
 mod genesis;
 mod group;
@@ -314,33 +315,7 @@ pub mod pallet {
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         /// The longest lists and the busiest gateways fit into a block: otherwise these calls could never be made.
         fn integrity_test() {
-            let blocks = <T as frame_system::Config>::BlockWeights::get();
-            let fits = |class, weight: Weight| {
-                let limits = blocks.get(class);
-                let largest = limits.max_extrinsic.or(limits.max_total);
-                weight.all_lte(largest.unwrap_or(blocks.max_block))
-            };
-            let custodies = limits::CUSTODIAN_GROUPS;
-            for weight in [
-                T::WeightInfo::suspend_gateway(custodies),
-                T::WeightInfo::expel_gateway(custodies),
-                T::WeightInfo::remove_members(limits::BATCH),
-            ] {
-                assert!(
-                    fits(DispatchClass::Operational, weight),
-                    "{weight} for taking access away"
-                );
-            }
-            for weight in [
-                T::WeightInfo::replace_gateway_keys(custodies),
-                T::WeightInfo::add_members(limits::BATCH),
-                T::WeightInfo::acknowledge(limits::BATCH),
-            ] {
-                assert!(
-                    fits(DispatchClass::Normal, weight),
-                    "{weight} for a normal call"
-                );
-            }
+            crate::fits::check::<T>();
         }
 
         #[cfg(feature = "try-runtime")]
