@@ -17,7 +17,6 @@ mod enrolment_tests;
 mod epoch_tests;
 mod genesis_tests;
 mod group_tests;
-mod index_tests;
 mod key_replacement_tests;
 mod key_tests;
 mod membership_tests;

@@ -19,7 +19,6 @@ use crate::{Equivocation, Minimum, Operators, SessionLength, Validators};
 
 mod equivocation_tests;
 mod genesis_tests;
-mod index_tests;
 mod offence_tests;
 mod random_tests;
 mod session_tests;
