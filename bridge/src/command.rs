@@ -217,8 +217,8 @@ fn describe_relay(text: &mut String, relay: &RelayStatus, since: Option<f64>) {
     if !relay.groups.is_empty() {
         let _ = writeln!(
             text,
-            "\n{:<33}{:<10}{:>6}{:>10}{:>8}{:>9}  delivered",
-            "group", "state", "epoch", "revision", "staged", "members"
+            "\n{:<33}{:<10}{:>6}{:>10}{:>8}{:>9}{:>7}  delivered",
+            "group", "state", "epoch", "revision", "staged", "members", "stale"
         );
     }
     for (name, group) in &relay.groups {
@@ -226,8 +226,8 @@ fn describe_relay(text: &mut String, relay: &RelayStatus, since: Option<f64>) {
         let delivered = if group.delivered { "yes" } else { "not yet" };
         let _ = writeln!(
             text,
-            "{name:<33}{state:<10}{:>6}{:>10}{:>8}{:>9}  {delivered}",
-            group.epoch, group.revision, group.staged, group.members
+            "{name:<33}{state:<10}{:>6}{:>10}{:>8}{:>9}{:>7}  {delivered}",
+            group.epoch, group.revision, group.staged, group.members, group.stale
         );
     }
 }

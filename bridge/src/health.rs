@@ -17,10 +17,12 @@ pub struct Health(Mutex<State>);
 #[derive(Clone, Debug, Default)]
 struct State {
     starting: Option<String>,
+    journal: Option<String>,
     block: Option<(u32, Instant)>,
     chain: Option<String>,
     incompatible: Option<String>,
     broker: Option<String>,
+    stopping: bool,
 }
 
 impl Health {
@@ -37,6 +39,26 @@ impl Health {
     /// Why it is not running yet.
     pub fn starting(&self) -> Option<String> {
         self.state().starting.clone()
+    }
+
+    /// The process is told to stop.
+    pub fn stop(&self) {
+        self.state().stopping = true;
+    }
+
+    /// Whether the process is told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.state().stopping
+    }
+
+    /// Why nothing can be made durable now; none: it can.
+    pub fn set_journal_problem(&self, why: Option<String>) {
+        self.state().journal = why;
+    }
+
+    /// Why nothing can be made durable now.
+    pub fn journal_problem(&self) -> Option<String> {
+        self.state().journal.clone()
     }
 
     /// A block was finalized, and its state read.
@@ -77,6 +99,12 @@ impl Health {
         if let Some(why) = state.starting {
             return Some(because("starting", Some(why)));
         }
+        if let Some(why) = state.journal {
+            return Some(because(
+                "nothing is done until the journal can be written",
+                Some(why),
+            ));
+        }
         if let Some(why) = state.incompatible {
             return Some(because("the chain is not understood", Some(why)));
         }
@@ -107,6 +135,21 @@ impl Health {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::relay::GroupStatus;
+    use keyward_protocol::statement::GroupState;
+
+    fn group() -> GroupStatus {
+        GroupStatus {
+            state: GroupState::Active,
+            epoch: 3,
+            revision: 9,
+            staged: 4,
+            members: 2,
+            delivered: true,
+            stale: 1,
+            stale_seconds: 8,
+        }
+    }
 
     /// A relay that does its work.
     pub(crate) fn working() -> RelayStatus {
@@ -119,7 +162,7 @@ pub(crate) mod tests {
             outbox: 0,
             retained: 3,
             devices: 2,
-            groups: Default::default(),
+            groups: [("g".to_owned(), group())].into(),
             requests_pending: 0,
             receipts_pending: 0,
             transactions: 0,
@@ -160,6 +203,10 @@ pub(crate) mod tests {
             .not_ready(Some(&working))
             .unwrap()
             .contains("no connection"));
+
+        let full = following();
+        full.set_journal_problem(Some("the disk is full".into()));
+        assert!(full.not_ready(None).unwrap().contains("the disk is full"));
 
         let stranger = following();
         stranger.chain_is_incompatible("runtime 9".into());

@@ -2,13 +2,17 @@
 //! its changes durable in one transaction; and only then carries out what it decided: a secret before its commitment, grants and
 //! statements before they are published, a request before its acknowledgement (BRG-1, BRG-2, REQ-6; DESIGN section 7).
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     chain::Ledger,
+    health::Health,
     mqtt::{Broker, Command},
     rekey::Rekeys,
     relay::{
@@ -20,6 +24,8 @@ use crate::{
 
 /// Inputs whose changes are made durable together.
 const BATCH: usize = 256;
+/// Pause before changes are made durable again that could not be.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What the owner is told.
 #[derive(Debug)]
@@ -45,6 +51,7 @@ pub struct Owner {
     ledger: Box<dyn Ledger>,
     rekeys: Rekeys,
     rekey_seconds: Histogram,
+    health: Arc<Health>,
     started: Instant,
     /// Inputs that carrying out has caused itself.
     own: Vec<Input>,
@@ -58,6 +65,7 @@ impl Owner {
         broker: Box<dyn Broker>,
         ledger: Box<dyn Ledger>,
         rekey_seconds: Histogram,
+        health: Arc<Health>,
     ) -> Self {
         Self {
             relay,
@@ -66,15 +74,17 @@ impl Owner {
             ledger,
             rekeys: Rekeys::default(),
             rekey_seconds,
+            health,
             started: Instant::now(),
             own: Vec::new(),
         }
     }
 
-    /// Works until it is told to stop, or nobody is left to tell it anything. Blocks: a thread of its own.
+    /// Works until it is told to stop, or nobody is left to tell it anything. Blocks: a thread of its own. While the disk is
+    /// full it does nothing but try again: what is not durable must not be done, and who tells it something waits.
     ///
     /// # Errors
-    /// When the journal fails: what is not durable must not be done, so that the process ends, and the next one goes on.
+    /// When the journal fails for good, or the disk is still full when it must stop: the next process goes on.
     pub fn run(mut self, mut events: mpsc::Receiver<Event>) -> Result<(), StoreFailed> {
         while let Some(first) = events.blocking_recv() {
             let mut batch = vec![first];
@@ -117,7 +127,11 @@ impl Owner {
 
     fn decide(&mut self, input: Input, effects: &mut Effects) {
         if let Input::Finalized(block) = &input {
-            self.rekeys.block(block);
+            let ended = self.rekeys.block(block, now_ms());
+            let histogram = &self.rekey_seconds;
+            ended
+                .into_iter()
+                .for_each(|seconds| histogram.observe(seconds));
         }
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let more = self.relay.handle(now, input);
@@ -126,7 +140,7 @@ impl Owner {
     }
 
     fn carry_out(&mut self, effects: Effects) -> Result<(), StoreFailed> {
-        self.store.apply(&effects.changes)?;
+        self.make_durable(&effects.changes)?;
         effects
             .changes
             .iter()
@@ -137,13 +151,33 @@ impl Owner {
         Ok(())
     }
 
+    /// Makes changes durable, however long the disk is full. The relay has made them already: it must not decide anything
+    /// before they are, and not be given up for them.
+    fn make_durable(&mut self, changes: &[Change]) -> Result<(), StoreFailed> {
+        loop {
+            match self.store.apply(changes) {
+                Ok(()) => break,
+                Err(failed) if failed.is_retryable() && !self.health.is_stopping() => {
+                    // Once: a log that goes on may be what fills the disk.
+                    if self.health.journal_problem().is_none() {
+                        tracing::error!(%failed, "nothing is done until the journal can be written");
+                    }
+                    self.health.set_journal_problem(Some(failed.to_string()));
+                    std::thread::sleep(PAUSE);
+                }
+                Err(failed) => return Err(failed),
+            }
+        }
+        if self.health.journal_problem().is_some() {
+            tracing::info!("the journal can be written again");
+            self.health.set_journal_problem(None);
+        }
+        Ok(())
+    }
+
     fn measure(&mut self, change: &Change) {
         if let Change::Receipt(receipt, _) = change {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-            if let Some(seconds) = self.rekeys.receipt(receipt, now_ms) {
+            if let Some(seconds) = self.rekeys.receipt(receipt, now_ms()) {
                 self.rekey_seconds.observe(seconds);
             }
         }
@@ -179,6 +213,12 @@ impl Owner {
             Action::Tell(Severity::Warn, text) => tracing::warn!("{text}"),
         }
     }
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Answers, unless whoever asked has gone.

@@ -32,6 +32,8 @@ const EVENTS: usize = 1024;
 const TICK: Duration = Duration::from_millis(200);
 /// How long the owner may take to finish after a signal.
 const FINISH: Duration = Duration::from_secs(2);
+/// Pause before a journal is opened again that could not be opened.
+const REOPEN: Duration = Duration::from_secs(2);
 /// How long the broker may take to hear a goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -77,7 +79,10 @@ pub async fn run(config: Config, keys: Keys) -> Result<(), RunFailed> {
         }
     };
     tokio::pin!(stop);
-    let (base, events) = Base::open(config, keys).await?;
+    let (base, events) = tokio::select! {
+        base = Base::open(config, keys) => base?,
+        () = &mut stop => return Ok(()),
+    };
     let mut store = base.store;
     let mut journal = base.journal;
     let parts = base.parts;
@@ -107,7 +112,6 @@ struct Base {
 
 impl Base {
     async fn open(config: Config, keys: Keys) -> Result<(Self, mpsc::Receiver<Event>), RunFailed> {
-        let (store, journal) = Store::open(&config.store_path, keys.store.clone())?;
         let (events, waiting) = mpsc::channel(EVENTS);
         let parts = Parts {
             config,
@@ -126,8 +130,12 @@ impl Base {
         };
         let address = admin.serve(parts.config.listen).await?;
         tracing::info!(account = %parts.keys.address(), admin = %address, "keyward-bridge {}", env!("CARGO_PKG_VERSION"));
+        let (store, journal) = parts.journal().await?;
         // What it waits for from now on shows in its admin pages.
         notify(&[sd_notify::NotifyState::Ready]);
+        parts
+            .health
+            .set_starting(Some("looking for the gateway on chain".into()));
         let base = Self {
             store,
             journal,
@@ -147,6 +155,24 @@ struct Parts {
 }
 
 impl Parts {
+    /// Opens the journal, however long the disk is full.
+    async fn journal(&self) -> Result<(Store, Journal), StoreFailed> {
+        let mut told = false;
+        loop {
+            match Store::open(&self.config.store_path, self.keys.store.clone()) {
+                Err(failed) if failed.is_retryable() => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::error!(%failed, "the journal cannot be opened; trying again");
+                    }
+                    self.health.set_starting(Some(failed.to_string()));
+                    notify(&[sd_notify::NotifyState::Ready]);
+                    tokio::time::sleep(REOPEN).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     /// Whose bridge this is. A journal that knows it needs no chain to go on serving.
     async fn home(&self, journal: &Journal) -> Result<(Home, Option<Client>), RunFailed> {
         let actual = self.keys.account.account();
@@ -186,7 +212,7 @@ impl Parts {
             home.clone(),
             cursor,
             events.clone(),
-            health,
+            health.clone(),
         );
         let relay = Relay::new(
             home,
@@ -201,6 +227,7 @@ impl Parts {
             mqtt.broker(),
             chain.ledger(),
             self.rekey_seconds,
+            health.clone(),
         );
         self.health.set_starting(None);
         Running {
@@ -209,6 +236,7 @@ impl Parts {
             mqtt,
             ticks: tokio::spawn(tick(events.clone())),
             events,
+            health,
         }
     }
 }
@@ -234,12 +262,14 @@ struct Running {
     mqtt: Mqtt,
     ticks: JoinHandle<()>,
     events: mpsc::Sender<Event>,
+    health: Arc<Health>,
 }
 
 impl Running {
     /// Lets the owner deal with what waits, says goodbye to the broker, and stops; within a few seconds, whatever hangs. What
     /// is not done then is in the journal.
     async fn finish(self) {
+        self.health.stop();
         self.ticks.abort();
         self.chain.task.abort();
         let owner = self.owner;

@@ -244,6 +244,16 @@ impl Device {
         notice.wait_async().await.unwrap();
     }
 
+    async fn retain(&self, topic: &str, payload: Vec<u8>) {
+        let options = PublishOptions::new(QoS::AtLeastOnce).retained();
+        let notice = self
+            .client
+            .publish_tracked(topic, payload, options)
+            .await
+            .unwrap();
+        notice.wait_async().await.unwrap();
+    }
+
     /// The next message on a topic, as a new subscriber gets it.
     async fn hears(&mut self, topic: &str, payload: &[u8]) {
         self.client
@@ -276,7 +286,7 @@ async fn what_is_published_is_answered_retained_and_comes_back() {
         match adapter.next().await {
             Input::Answered(7) => answered = true,
             Input::Message(message) if message.topic == topic => {
-                assert!(!message.retained);
+                assert!(message.retained);
                 echoed = true;
             }
             _ => {}
@@ -284,6 +294,52 @@ async fn what_is_published_is_answered_retained_and_comes_back() {
     }
     let mut device = Device::connect(mosquitto.port, "d1").await;
     device.hears(topic, b"statement").await;
+}
+
+/// BRG-5: what somebody publishes without retaining it is told from what the broker holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_says_whether_it_was_published_to_be_retained() {
+    let mosquitto = Mosquitto::start(OPEN);
+    let mut adapter = Adapter::start(mosquitto.settings());
+    adapter.is_up().await;
+    let topic = "keyward/v1/gateway/gw1/group/g/state";
+    let writer = Device::connect(mosquitto.port, "writer").await;
+    writer.retain(topic, b"wrong".to_vec()).await;
+    writer.say(topic, b"right".to_vec()).await;
+    assert!(adapter.message(topic, b"wrong").await.retained);
+    assert!(!adapter.message(topic, b"right").await.retained);
+    writer.retain(topic, Vec::new()).await;
+    assert!(adapter.message(topic, b"").await.retained);
+}
+
+/// What was queued for an earlier connection, many times the window of unacknowledged messages, says nothing of now.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_kept_of_an_earlier_subscription_is_not_taken_for_what_it_holds_now() {
+    let mosquitto = Mosquitto::start(OPEN);
+    let mut first = Adapter::start(mosquitto.settings());
+    first.is_up().await;
+    first.mqtt.leave(PATIENCE).await;
+    let topic = "keyward/v1/gateway/gw1/group/g/state";
+    let writer = Device::connect(mosquitto.port, "writer").await;
+    for number in 0..100 {
+        let topic = format!("{topic}/{number}");
+        writer.retain(&topic, b"once".to_vec()).await;
+        writer.retain(&topic, Vec::new()).await;
+    }
+    let mut second = Adapter::start(mosquitto.settings());
+    second
+        .until(|input| matches!(input, Input::Connected).then_some(()))
+        .await;
+    second.publish(1, STATE, b"up");
+    second
+        .until(|input| match input {
+            Input::Message(message) if message.payload == b"up" => Some(()),
+            Input::Message(message) if message.topic.starts_with(topic) => {
+                panic!("{} is not retained any more", message.topic)
+            }
+            _ => None,
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -459,6 +515,7 @@ async fn a_broker_that_lost_everything_gets_everything_again() {
         mqtt.broker(),
         Box::new(NoLedger),
         rekey_seconds(),
+        Arc::default(),
     );
     let owner = std::thread::spawn(move || owner.run(events));
     Device::connect(mosquitto.port, "d1")

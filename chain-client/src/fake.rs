@@ -30,6 +30,12 @@ struct State {
     refuse: Option<RpcFailed>,
     subscriptions: u32,
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// From a block on, these values are stored; none of a block before.
+    history: BTreeMap<Vec<u8>, BTreeMap<u32, Vec<u8>>>,
+    /// Storage reads so far.
+    reads: u32,
+    /// The state of blocks before this one is gone.
+    pruned_before: usize,
     /// Blocks from this number on are not finalized.
     unfinalized_from: Option<usize>,
     /// What it answers to other methods and runtime APIs.
@@ -98,6 +104,22 @@ impl FakeNode {
 
     pub(crate) fn store(&self, key: Vec<u8>, value: Vec<u8>) {
         self.state().entries.insert(key, value);
+    }
+
+    /// Stores a value in a block and those after it.
+    pub(crate) fn store_from(&self, number: u32, key: Vec<u8>, value: Vec<u8>) {
+        let mut state = self.state();
+        state.history.entry(key).or_default().insert(number, value);
+    }
+
+    /// Forgets the state of the blocks before this one.
+    pub(crate) fn prune_before(&self, number: u32) {
+        self.state().pruned_before = number as usize;
+    }
+
+    /// Storage reads so far.
+    pub(crate) fn reads(&self) -> u32 {
+        self.state().reads
     }
 
     /// Finalizes nothing more.
@@ -175,7 +197,21 @@ impl Rpc for FakeNode {
     }
 
     async fn storage(&self, key: &[u8], at: BlockHash) -> Result<Option<Vec<u8>>, RpcFailed> {
-        let state = self.connected()?;
+        let mut state = self.connected()?;
+        state.reads += 1;
+        let number = find(&state, at).unwrap_or_default();
+        if number < state.pruned_before {
+            return Err(RpcFailed::Refused {
+                code: 4003,
+                message: "Client error: Api called for an unknown Block: State already discarded"
+                    .into(),
+                data: None,
+            });
+        }
+        if let Some(values) = state.history.get(key) {
+            let mut until = values.range(..=number as u32);
+            return Ok(until.next_back().map(|(_, value)| value.clone()));
+        }
         if let Some(value) = state.entries.get(key) {
             return Ok(Some(value.clone()));
         }

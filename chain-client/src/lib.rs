@@ -23,6 +23,7 @@
 mod account;
 #[cfg(test)]
 mod agreement;
+pub mod archive;
 mod blocks;
 mod call;
 mod client;

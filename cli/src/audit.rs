@@ -1,14 +1,20 @@
 //! `keyward audit`: who held which key of a group when, from the chain (DESIGN section 4.1; the paper's Fig. 11).
 
+mod archive;
+mod check;
+mod export;
 mod text;
+mod verify;
+
+use std::path::PathBuf;
 
 use clap::Args;
-use keyward_chain_client::Holding;
+use keyward_chain_client::{archive::ArchiveFailed, Holding};
 use keyward_protocol::{
     beacon::BlockRef,
     statement::GroupState,
     view::{Cause, ConflictView, Delivery, GroupView, KeyExchange, MemberView},
-    AccountId, Commitment, DeviceId, Digest, GroupId, Role,
+    AccountId, Commitment, DeviceId, Digest, Genesis, GroupId, Role,
 };
 use serde::Serialize;
 
@@ -20,7 +26,7 @@ use crate::{
 /// What every audit leaves open, so that nobody takes it for checked.
 const NOT_CHECKED: [&str; 4] = [
     "The answers are the node's: ask a node that you trust. They carry no proof yet.",
-    "The chain keeps the last 64 epochs of a group; older ones are only in the hash chain, whose head is shown and not recomputed.",
+    "The chain keeps the last 64 epochs of a group; older ones are only in its hash chain: --export writes it, --archive checks what was written.",
     "Of each device, also of one that left, the chain keeps the last epoch that it acknowledged: it is listed there, and held the earlier ones since it joined.",
     "A delivery is what the custodian recorded; an acknowledgement is signed by the device and was verified by the chain.",
 ];
@@ -31,12 +37,24 @@ const NOT_CHECKED: [&str; 4] = [
 Examples:
   keyward audit hsu0001
   keyward audit hsu0001 --json
+  keyward audit hsu0001 --export hsu0001.jsonl             # from an archive node: every entry since the group's creation
+  keyward audit hsu0001 --archive hsu0001.jsonl            # recomputes the hash chain, and compares with the node's
+  keyward audit hsu0001 --archive hsu0001.jsonl --offline  # prints the head that it reaches, to compare by hand
 
 A conflict is a device that signed for another key than the chain has: a custodian gave members different keys, or the
-device lies. The exit code is 1 if there is one.")]
+device lies. The exit code is 1 if there is one, or if an archive is not right.")]
 pub struct Command {
     /// The group
     group: GroupId,
+    /// Write every entry of the group's hash chain to this file, which must not be there; needs an archive node
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+    /// Check an archive that was exported, instead of the chain's present state
+    #[arg(long, value_name = "FILE", conflicts_with = "export")]
+    archive: Option<PathBuf>,
+    /// Check the archive without asking a node
+    #[arg(long, requires = "archive")]
+    offline: bool,
 }
 
 /// Why there is no audit, or what it found.
@@ -50,6 +68,50 @@ pub enum AuditFailed {
     Unknown {
         /// Which.
         group: GroupId,
+    },
+    /// The archive cannot be read or written.
+    #[error(transparent)]
+    File(#[from] archive::FileFailed),
+    /// The node cannot tell what an archive needs.
+    #[error(transparent)]
+    Archive(#[from] ArchiveFailed),
+    /// It is the archive of another group.
+    #[error("{} is an archive of group {actual}, not of {group}", file.display())]
+    OtherGroup {
+        /// The file.
+        file: PathBuf,
+        /// Of which group it is.
+        actual: GroupId,
+        /// Which was named.
+        group: GroupId,
+    },
+    /// It is an archive of another chain.
+    #[error("{} is an archive of chain {expected}, and the node is of chain {actual}; name a node of that chain with --url", file.display())]
+    OtherChain {
+        /// The file.
+        file: PathBuf,
+        /// Of the archive.
+        expected: Genesis,
+        /// Of the node.
+        actual: Genesis,
+    },
+    /// It ends in a block that is not the chain's.
+    #[error("{} ends in another block {number} than this chain has: it was exported from another fork, its first line was changed, or the node is behind", file.display())]
+    OtherFork {
+        /// The file.
+        file: PathBuf,
+        /// Number of its last block.
+        number: u32,
+    },
+    /// The archive is not what the chain recorded.
+    #[error("{} is not right, {count} problem(s): {first}", file.display())]
+    ArchiveWrong {
+        /// The file.
+        file: PathBuf,
+        /// How many problems.
+        count: usize,
+        /// The first one.
+        first: String,
     },
     /// Devices saw other keys than the chain has.
     #[error("{count} conflict(s) in group {group}: a custodian gave devices other keys than it committed to, or the devices lie; find out which, then remove the custodian or revoke the device")]
@@ -115,6 +177,12 @@ struct Audit {
 /// Runs the command.
 pub async fn run(command: Command, context: &Context) -> Result<(), AuditFailed> {
     let group = command.group;
+    if let Some(file) = command.export {
+        return export::run(group, &file, context).await;
+    }
+    if let Some(file) = command.archive {
+        return verify::run(group, &file, command.offline, context).await;
+    }
     let client = context.connect().await?;
     let block = client.finalized().await.map_err(ChainFailed::from)?;
     let view = client.at(block.hash);
@@ -257,5 +325,7 @@ fn findings(group: &GroupView, members: &[MemberView]) -> Vec<String> {
     findings
 }
 
+#[cfg(test)]
+mod archive_tests;
 #[cfg(test)]
 mod tests;

@@ -2,38 +2,18 @@
 
 use std::{fmt, str::FromStr};
 
-use blake2::{
-    digest::{consts::U64, Digest},
-    Blake2b,
-};
 use keyward_protocol::{AccountId, VerifyingKey};
 use serde::{Deserialize, Serialize};
+use subxt_utils_accountid32::AccountId32;
 
 /// The key with which a validator authors blocks (sr25519), in hexadecimal. Its role alone tells it from an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AuraKey(pub AccountId);
 
-/// Generic prefix of SS58 addresses.
-const SS58_GENERIC: u8 = 42;
-/// Bytes of the checksum of an SS58 address of an account.
-const CHECKSUM: usize = 2;
-
-fn checksum(content: &[u8]) -> [u8; CHECKSUM] {
-    let hash = Blake2b::<U64>::new()
-        .chain_update(b"SS58PRE")
-        .chain_update(content)
-        .finalize();
-    [hash[0], hash[1]]
-}
-
 /// The SS58 address of an account, with the generic prefix 42: what polkadot.js shows.
 pub fn to_ss58(account: &AccountId) -> String {
-    let mut bytes = vec![SS58_GENERIC];
-    bytes.extend_from_slice(&account.0);
-    let checksum = checksum(&bytes);
-    bytes.extend_from_slice(&checksum);
-    bs58::encode(bytes).into_string()
+    AccountId32(account.0).to_string()
 }
 
 /// Text that is no account. The text is not repeated: somebody may have written a secret there.
@@ -53,29 +33,13 @@ impl std::error::Error for AccountInvalid {}
 /// # Errors
 /// When it is neither.
 pub fn account_from_text(text: &str) -> Result<AccountId, AccountInvalid> {
-    // The longest address has 2 + 32 + 2 bytes, less than 50 characters.
+    // The longest address has 36 bytes, less than 50 characters. Decoding takes time with the square of the length.
     if text.len() > 66 {
         return Err(AccountInvalid);
     }
-    if let Ok(account) = AccountId::from_str(text) {
-        return Ok(account);
-    }
-    let bytes = bs58::decode(text).into_vec().map_err(|_| AccountInvalid)?;
-    let prefix = match bytes.first() {
-        Some(0..=63) => 1,
-        Some(64..=127) => 2,
-        _ => return Err(AccountInvalid),
-    };
-    let end = bytes.len().checked_sub(CHECKSUM).ok_or(AccountInvalid)?;
-    let (content, check) = bytes.split_at(end);
-    let account = content.get(prefix..).ok_or(AccountInvalid)?;
-    match checksum(content) == check {
-        true => account
-            .try_into()
-            .map(AccountId)
-            .map_err(|_| AccountInvalid),
-        false => Err(AccountInvalid),
-    }
+    let account = AccountId::from_str(text).ok();
+    let account = account.or_else(|| Some(AccountId(AccountId32::from_str(text).ok()?.0)));
+    account.ok_or(AccountInvalid)
 }
 
 /// Beginning of a libp2p identity that is an Ed25519 key: multihash "identity" over the protobuf of the key.

@@ -44,7 +44,7 @@ pub fn encode(report: &Report, rekey: &Histogram) -> String {
     }
     registry.register(
         "rekey_seconds",
-        "Time from the block that began an epoch to the acknowledgement of its last member",
+        "Time from the block that began an epoch (e.g. by a removal) to the acknowledgement of its last member",
         rekey.clone(),
     );
     if let Some(relay) = &report.relay {
@@ -150,6 +150,7 @@ fn groups(registry: &mut Registry, relay: &RelayStatus) {
     let family = Family::<Labels, Gauge>::default;
     let (epoch, revision, staged) = (family(), family(), family());
     let (members, delivered) = (family(), family());
+    let (stale, stale_seconds) = (family(), family());
     for (group, status) in &relay.groups {
         let labels = vec![("group".to_owned(), group.clone())];
         let revised = i64::try_from(status.revision).unwrap_or(i64::MAX);
@@ -160,6 +161,9 @@ fn groups(registry: &mut Registry, relay: &RelayStatus) {
         delivered
             .get_or_create(&labels)
             .set(status.delivered.into());
+        let seconds = i64::try_from(status.stale_seconds).unwrap_or(i64::MAX);
+        stale.get_or_create(&labels).set(number(status.stale));
+        stale_seconds.get_or_create(&labels).set(seconds);
     }
     registry.register("group_epoch", "Epoch of the group", epoch);
     registry.register("group_revision", "Revision of the group", revision);
@@ -169,5 +173,15 @@ fn groups(registry: &mut Registry, relay: &RelayStatus) {
         "group_delivered",
         "1 when the delivery of the epoch is on record",
         delivered,
+    );
+    registry.register(
+        "group_stale_members",
+        "Members that may hold the epoch and have not acknowledged it",
+        stale,
+    );
+    registry.register(
+        "group_stale_seconds",
+        "Time since the block that began an epoch which some member has not acknowledged; 0 if all have",
+        stale_seconds,
     );
 }

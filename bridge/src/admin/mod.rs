@@ -102,7 +102,7 @@ impl Admin {
     }
 
     async fn report(&self) -> Report {
-        let relay = match self.health.starting() {
+        let relay = match self.health.starting().or(self.health.journal_problem()) {
             Some(_) => None,
             None => self.ask(Event::Status).await,
         };
@@ -117,7 +117,9 @@ impl Admin {
 
 async fn healthz(State(admin): State<Admin>) -> impl IntoResponse {
     let report = admin.report().await;
-    match report.relay.is_some() || admin.health.starting().is_some() {
+    // To start it again heals neither.
+    let waits = admin.health.starting().or(admin.health.journal_problem());
+    match report.relay.is_some() || waits.is_some() {
         true => (StatusCode::OK, "ok\n".to_owned()),
         false => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -143,7 +145,7 @@ async fn status(State(admin): State<Admin>) -> Json<Report> {
 }
 
 async fn reconcile(State(admin): State<Admin>) -> impl IntoResponse {
-    let starting = admin.health.starting();
+    let starting = admin.health.starting().or(admin.health.journal_problem());
     if starting.is_none() && admin.ask(Event::Reconcile).await.is_some() {
         return (
             StatusCode::ACCEPTED,

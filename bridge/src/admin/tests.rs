@@ -68,6 +68,18 @@ async fn one_that_starts_is_healthy_and_cannot_reconcile() {
     );
 }
 
+/// One that is started again would find the same disk.
+#[tokio::test]
+async fn one_whose_disk_is_full_is_healthy_and_says_so() {
+    let (address, health, _) = pages(None).await;
+    health.set_journal_problem(Some("database or disk is full".into()));
+    assert_eq!(get_page(address, "/healthz").await.0, 200);
+    let (status, why) = get_page(address, "/readyz").await;
+    assert!(status == 503 && why.contains("disk is full"), "{why}");
+    let refused = client::reconcile(address).await.unwrap_err();
+    assert!(refused.to_string().contains("disk is full"), "{refused}");
+}
+
 #[tokio::test]
 async fn one_that_hangs_is_not_healthy() {
     let (address, ..) = pages(None).await;
@@ -88,6 +100,8 @@ async fn metrics_tell_everything_that_is_counted() {
         "keyward_bridge_grants_sealed_total 5",
         "keyward_bridge_refused_total{reason=\"forged\"} 2",
         "keyward_bridge_rekey_seconds_bucket{le=\"3.0\"} 1",
+        "keyward_bridge_group_stale_members{group=\"g\"} 1",
+        "keyward_bridge_group_stale_seconds{group=\"g\"} 8",
         "# EOF",
     ] {
         assert!(

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         Arc, Mutex, PoisonError,
     },
     time::Duration,
@@ -11,10 +11,11 @@ use std::{
 
 use futures::{stream::FuturesUnordered, FutureExt, StreamExt};
 use keyward_protocol::limits;
+use rand_core::{OsRng, RngCore};
 use rumqttc::{
     AckMode, AsyncClient, Event as Polled, EventLoop, LastWill, ManualAck, MqttOptions, Packet,
     PublishNoticeError, PublishOptions, PublishResult, QoS, SubscribeFilterInput,
-    SubscribeReasonCode, TlsConfiguration, Transport,
+    SubscribeProperties, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -43,6 +44,8 @@ const QUEUE: usize = 4096;
 const REQUESTS: usize = 64;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// Largest number of a subscription (MQTT 5, section 3.8.2.1.2).
+const LAST_SUBSCRIPTION: usize = (1 << 28) - 1;
 
 /// Names messages, over all connections.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -67,6 +70,8 @@ pub(super) struct Connection<'a> {
     due: Due,
     stood: bool,
     subscribed: bool,
+    /// Number of the newest subscription.
+    subscription: Arc<AtomicUsize>,
 }
 
 impl<'a> Connection<'a> {
@@ -84,6 +89,7 @@ impl<'a> Connection<'a> {
             due: Due::default(),
             stood: false,
             subscribed: false,
+            subscription: Arc::default(),
         }
     }
 
@@ -110,6 +116,7 @@ impl<'a> Connection<'a> {
             topics: self.settings.clone(),
             events: self.events.clone(),
             due: self.due.clone(),
+            subscription: self.subscription.clone(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(writer.run(standing, waiting));
@@ -160,9 +167,9 @@ impl<'a> Connection<'a> {
     async fn message(&self, publish: rumqttc::Publish, client: &AsyncClient) {
         let ack = client.prepare_ack(&publish);
         let topic = String::from_utf8(publish.topic.to_vec());
-        // From before this connection: what the broker retains now comes with the subscription.
+        // What the broker retains now comes with the newest subscription.
         let stale = |topic: &String| {
-            !self.subscribed && !publish.retain && topic.starts_with(&self.settings.own_branch())
+            topic.starts_with(&self.settings.own_branch()) && !self.is_of_newest(&publish)
         };
         let topic = match topic {
             Ok(topic) if !stale(&topic) => topic,
@@ -184,6 +191,17 @@ impl<'a> Connection<'a> {
             retained: publish.retain,
         }))
         .await;
+    }
+
+    /// Whether a message comes of the newest subscription, and not of an earlier one, which the broker kept for an earlier
+    /// connection. A broker that does not number subscriptions delivers those before it confirms a new one.
+    fn is_of_newest(&self, publish: &rumqttc::Publish) -> bool {
+        let numbers = publish.properties.as_ref();
+        let numbers = numbers.map_or(&[][..], |its| &its.subscription_identifiers);
+        match numbers.is_empty() {
+            true => self.subscribed,
+            false => numbers.contains(&self.subscription.load(Ordering::Relaxed)),
+        }
     }
 }
 
@@ -239,6 +257,7 @@ struct Writer {
     topics: Settings,
     events: mpsc::Sender<Event>,
     due: Due,
+    subscription: Arc<AtomicUsize>,
 }
 
 impl Writer {
@@ -304,10 +323,23 @@ impl Writer {
     }
 
     /// Subscribes, and waits until the broker has said yes: what is published afterwards comes back after what is retained.
+    ///
+    /// The broker forwards the retain flag as it was published: only what is retained tells what it holds.
     async fn subscribe(&self) -> Result<(), String> {
         let filters = self.topics.filters();
-        let wanted = filters.map(|filter| SubscribeFilterInput::new(filter, QoS::AtLeastOnce));
-        let notice = self.client.subscribe_many_tracked(wanted).await;
+        let wanted = filters.map(|filter| {
+            SubscribeFilterInput::new(filter, QoS::AtLeastOnce).preserve_retain(true)
+        });
+        let number = new_subscription();
+        self.subscription.store(number, Ordering::Relaxed);
+        let properties = SubscribeProperties {
+            id: Some(number),
+            user_properties: Vec::new(),
+        };
+        let notice = self
+            .client
+            .subscribe_many_with_properties_tracked(wanted, properties)
+            .await;
         let answer = notice
             .map_err(|error| error.to_string())?
             .wait_async()
@@ -364,6 +396,11 @@ impl Writer {
             _ => Some("it did not take the goodbye".into()),
         }
     }
+}
+
+/// A number that no earlier subscription of this session has, also none of an earlier process.
+fn new_subscription() -> usize {
+    (OsRng.next_u32() as usize % LAST_SUBSCRIPTION) + 1
 }
 
 /// A refusal is for the operator; whether the broker holds a message shows when it comes back.

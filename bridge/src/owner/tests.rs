@@ -1,13 +1,16 @@
 use super::*;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{atomic::Ordering, Arc, Mutex, PoisonError};
 
 use keyward_crypto::{SigningKey, WrappingKey};
-use keyward_protocol::{AccountId, Genesis};
+use keyward_protocol::{AccountId, Digest, Genesis};
 use rand_core::OsRng;
 
 use crate::{
     admin::metrics::rekey_seconds,
-    relay::{journal::Home, transactions, Message},
+    relay::{
+        journal::{Home, Journal, Retained},
+        transactions, Message,
+    },
 };
 
 /// Remembers what it was asked.
@@ -40,9 +43,13 @@ impl Ledger for Recorder {
     fn refresh(&self) {}
 }
 
-fn owner(directory: &tempfile::TempDir, recorder: &Recorder) -> Owner {
+fn open(directory: &tempfile::TempDir) -> (Store, Journal) {
     let path = directory.path().join("journal.sqlite");
-    let (store, journal) = Store::open(&path, WrappingKey::from_bytes(&[9; 32])).unwrap();
+    Store::open(&path, WrappingKey::from_bytes(&[9; 32])).unwrap()
+}
+
+fn owner(directory: &tempfile::TempDir, recorder: &Recorder) -> Owner {
+    let (store, journal) = open(directory);
     let home = Home {
         genesis: Genesis([1; 32]),
         account: AccountId([1; 32]),
@@ -51,7 +58,14 @@ fn owner(directory: &tempfile::TempDir, recorder: &Recorder) -> Owner {
     let key = SigningKey::from_seed(&[1; 32]);
     let relay = Relay::new(home, "keyward/v1", key, journal, Box::new(OsRng));
     let (broker, ledger) = (Box::new(recorder.clone()), Box::new(recorder.clone()));
-    Owner::new(relay, store, broker, ledger, rekey_seconds())
+    Owner::new(
+        relay,
+        store,
+        broker,
+        ledger,
+        rekey_seconds(),
+        Arc::default(),
+    )
 }
 
 fn foreign(id: u64) -> Event {
@@ -76,9 +90,13 @@ fn actions_come_in_order_and_the_last_event_ends_the_work() {
     assert!(
         matches!(&asked[0], Command::Publish(online) if online.topic == "keyward/v1/gateway/gw1/state")
     );
+    let marker = Command::Respond {
+        topic: "keyward/v1/gateway/gw1/state".into(),
+        payload: br#"{"state":"online"}"#.to_vec(),
+    };
     assert_eq!(
         asked[1..],
-        [Command::Acknowledge(7), Command::Acknowledge(8)]
+        [marker, Command::Acknowledge(7), Command::Acknowledge(8)]
     );
 }
 
@@ -94,6 +112,60 @@ fn nothing_is_done_when_the_journal_fails() {
         actions: vec![Action::Acknowledge(1)],
     };
     assert!(owner.carry_out(effects).is_err());
+    assert!(recorder.asked().is_empty());
+}
+
+fn an_effect() -> Effects {
+    let payload = vec![7; 100_000];
+    let retained = Retained {
+        fingerprint: Digest([1; 32]),
+        payload: payload.into(),
+    };
+    Effects {
+        changes: vec![Change::Retain("t".into(), retained)],
+        actions: vec![Action::Acknowledge(1)],
+    }
+}
+
+/// BRG-1, BRG-2: it does not give up, does nothing, says why, and goes on when there is space again.
+#[test]
+fn while_the_disk_is_full_nothing_is_done_and_afterwards_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    let recorder = Recorder::default();
+    let mut owner = owner(&directory, &recorder);
+    let health = owner.health.clone();
+    let full = owner.store.disk_is_full.clone();
+    full.store(true, Ordering::Relaxed);
+    let watcher = {
+        let recorder = recorder.clone();
+        std::thread::spawn(move || {
+            while health.journal_problem().is_none() {
+                std::thread::yield_now();
+            }
+            let why = health.not_ready(None).unwrap();
+            assert!(why.contains("full"), "{why}");
+            assert!(recorder.asked().is_empty());
+            full.store(false, Ordering::Relaxed);
+        })
+    };
+    owner.carry_out(an_effect()).unwrap();
+    watcher.join().unwrap();
+    assert_eq!(recorder.asked(), [Command::Acknowledge(1)]);
+    assert_eq!(owner.health.journal_problem(), None);
+    drop(owner);
+    let (_, journal) = open(&directory);
+    assert!(journal.retained.contains_key("t"));
+}
+
+#[test]
+fn a_process_that_must_stop_does_not_wait_for_space() {
+    let directory = tempfile::tempdir().unwrap();
+    let recorder = Recorder::default();
+    let mut owner = owner(&directory, &recorder);
+    owner.store.disk_is_full.store(true, Ordering::Relaxed);
+    owner.health.stop();
+    let failed = owner.carry_out(an_effect()).unwrap_err();
+    assert!(failed.is_retryable(), "{failed}");
     assert!(recorder.asked().is_empty());
 }
 

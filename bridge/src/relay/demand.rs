@@ -18,7 +18,7 @@ use super::{
     fleet::{Fleet, Group},
     grants,
     journal::{Change, Retained},
-    statements, Relay, Severity,
+    statements, Relay, Severity, SLOT_MS,
 };
 
 /// A beacon that stands.
@@ -266,9 +266,10 @@ impl Relay {
             return;
         };
         let every = u64::from(group.view.policy.beacon_seconds()).saturating_mul(1000);
+        // The next block may come too late for it.
         let fresh = |told: &&Told| {
             let age = head.time_ms.saturating_sub(told.time_ms);
-            told.statement == statement && age < every
+            told.statement == statement && age.saturating_add(SLOT_MS) <= every
         };
         let stands = self.beacons.get(id).filter(fresh).is_some();
         if stands || group.view.state == GroupState::Closed {

@@ -8,13 +8,11 @@ use super::{
     grants,
     journal::{Change, HeldSecret},
     transactions::{Command, Job},
-    Relay,
+    Relay, SLOT_MS,
 };
 
 /// Epochs kept staged ahead of the current one.
 const STAGED_AHEAD: u32 = 4;
-/// Time between two blocks, in milliseconds.
-const SLOT_MS: u64 = 2_000;
 /// How long secrets of a group are kept that we are no longer custodian of, in milliseconds: the usual history.
 const FORMER_AGE_MS: u64 = 40 * 24 * 3600 * 1000;
 
@@ -89,8 +87,13 @@ impl Relay {
 
     /// The commitment for an epoch. Its secret is drawn once and never replaced: a transaction with it may still land (BRG-1).
     fn secret_for(&mut self, group: &GroupId, epoch: u32) -> Commitment {
-        if let Some(held) = self.journal.secrets.get(&(group.clone(), epoch)) {
-            return held.commitment;
+        if let Some(mut held) = self.journal.secrets.get(&(group.clone(), epoch)).cloned() {
+            let commitment = held.commitment;
+            // The group was another's meanwhile: its time as a past one has not begun.
+            if held.retired_ms.take().is_some() {
+                self.change(Change::Secret(group.clone(), epoch, held));
+            }
+            return commitment;
         }
         let secret = generate_secret(&mut *self.rng);
         let (genesis, account) = (self.home.genesis, self.home.account);

@@ -54,6 +54,8 @@ pub use tally::{GroupStatus, Status as RelayStatus, Tally};
 
 /// How long the broker may take to tell what it retains, in milliseconds.
 const SYNC: u64 = 5_000;
+/// Time between two blocks, in milliseconds: blocks may be missing, but none comes earlier.
+const SLOT_MS: u64 = 2_000;
 /// Messages that wait for the first look at the chain.
 const WAITING: usize = 256;
 
@@ -66,7 +68,7 @@ pub struct Message {
     pub topic: String,
     /// Its payload.
     pub payload: Vec<u8>,
-    /// Whether the broker had retained it.
+    /// Whether the broker retains it: told after a subscription, or published so just now.
     pub retained: bool,
 }
 
@@ -284,13 +286,17 @@ impl Relay {
     fn on_connected(&mut self) {
         self.connected_at = Some(self.now);
         self.broker.connected();
-        // Its echo tells that everything retained has been told before.
         let publish = Publish {
             token: 0,
             topic: self.state_topic(),
             payload: Arc::from(ONLINE.as_bytes()),
         };
         self.act(Action::Publish(publish));
+        // Not retained: its echo tells that everything retained has been told before.
+        self.act(Action::Respond {
+            topic: self.state_topic(),
+            payload: ONLINE.into(),
+        });
     }
 
     fn on_tick(&mut self) {
@@ -339,20 +345,20 @@ impl Relay {
 
     /// Something was published under our own branch, by us or by somebody else (TOP-5).
     fn on_own(&mut self, message: &Message) {
-        let leave = match ControlTopic::parse(&self.prefix, &message.topic) {
-            // Not retained as a rule, and nothing that a device keeps.
-            Some(ControlTopic::Response(..)) => !message.retained,
+        if !message.retained {
+            // It says nothing of what the broker holds, whoever wrote it (BRG-5).
+            if message.topic == self.state_topic() && self.connected_at.is_some() {
+                self.broker.listening(self.now);
+            }
+            return;
+        }
+        let stays = match ControlTopic::parse(&self.prefix, &message.topic) {
             Some(ControlTopic::Anchor(_)) => self.is_our_anchor(&message.payload),
             _ => false,
         };
-        if leave {
-            return;
-        }
-        self.broker
-            .holds(&message.topic, &message.payload, self.now);
-        let echo = message.topic == self.state_topic() && !message.retained;
-        if echo && self.connected_at.is_some() {
-            self.broker.listening(self.now);
+        if !stays {
+            self.broker
+                .holds(&message.topic, &message.payload, self.now);
         }
     }
 

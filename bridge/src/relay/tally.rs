@@ -3,10 +3,16 @@
 use std::collections::BTreeMap;
 
 use bounded::Text;
-use keyward_protocol::{limits, statement::GroupState, AccountId, GatewayName};
+use keyward_protocol::{
+    limits, statement::GroupState, view::MemberView, AccountId, DeviceId, GatewayName,
+};
 use serde::{Deserialize, Serialize};
 
-use super::{journal::AskState, Relay};
+use super::{
+    fleet::Group,
+    journal::{AskState, ReceiptKey},
+    Relay, SLOT_MS,
+};
 
 /// Why requests and receipts are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +84,10 @@ pub struct GroupStatus {
     pub members: usize,
     /// Whether the delivery of the epoch is on record.
     pub delivered: bool,
+    /// Members that may hold the epoch and have not acknowledged it.
+    pub stale: usize,
+    /// How long they have had, in seconds since the block that began the epoch; 0 if there are none.
+    pub stale_seconds: u64,
 }
 
 /// How the bridge stands.
@@ -154,11 +164,12 @@ impl Relay {
 
     fn group_statuses(&self) -> BTreeMap<String, GroupStatus> {
         let groups = self.fleet.iter().flat_map(|fleet| fleet.groups.values());
-        let status = |group: &super::fleet::Group| {
+        let status = |group: &Group| {
             let view = &group.view;
             let ours = view.staged.iter();
             let ours = ours.filter(|staged| staged.custodian == self.home.account);
             let exchange = group.exchange(view.epoch);
+            let stale = self.stale(group);
             let status = GroupStatus {
                 state: view.state,
                 epoch: view.epoch,
@@ -166,10 +177,55 @@ impl Relay {
                 staged: ours.count(),
                 members: group.active_members().count(),
                 delivered: exchange.is_some_and(|exchange| exchange.delivery.is_some()),
+                stale,
+                stale_seconds: match stale {
+                    0 => 0,
+                    _ => self.seconds_since(exchange.map_or(0, |exchange| exchange.began)),
+                },
             };
             (view.group.to_string(), status)
         };
         groups.map(status).collect()
+    }
+
+    /// Members that may hold the current epoch, and whose receipt for it neither the chain has nor the journal.
+    fn stale(&self, group: &Group) -> usize {
+        let view = &group.view;
+        if view.state == GroupState::Closed {
+            return 0;
+        }
+        let entitled = |member: &&MemberView| member.joined_epoch <= view.epoch;
+        let recorded = |member: &MemberView| {
+            let newest = member.acknowledged;
+            newest.is_some_and(|(epoch, _)| epoch >= view.epoch)
+        };
+        let accepted = |member: &MemberView| self.has_receipt(group, &member.device);
+        let members = group.active_members().filter(entitled);
+        members
+            .filter(|member| !recorded(member) && !accepted(member))
+            .count()
+    }
+
+    /// Whether a device's receipt for the current epoch is on its way.
+    fn has_receipt(&self, group: &Group, device: &DeviceId) -> bool {
+        let epoch = group.view.epoch;
+        let exchange = group.exchange(epoch);
+        let Some((commitment, _)) = exchange.and_then(|exchange| exchange.committed) else {
+            return false;
+        };
+        self.journal.receipts.contains_key(&ReceiptKey {
+            group: group.view.group.clone(),
+            device: device.clone(),
+            epoch,
+            commitment,
+        })
+    }
+
+    /// Seconds from a block to the newest one, at least.
+    fn seconds_since(&self, block: u32) -> u64 {
+        let newest = self.head.map_or(block, |head| head.block.number);
+        let blocks = u64::from(newest.saturating_sub(block));
+        blocks.saturating_mul(SLOT_MS) / 1000
     }
 
     /// What the broker should hold, by topic: for tests and `reconcile`.

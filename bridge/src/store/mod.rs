@@ -78,10 +78,28 @@ pub enum StoreFailed {
     Sqlite(#[from] rusqlite::Error),
 }
 
+impl StoreFailed {
+    /// Whether the same changes may become durable later: the disk is full, or does not answer.
+    pub fn is_retryable(&self) -> bool {
+        let Self::Sqlite(error) = self else {
+            return false;
+        };
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)
+        )
+    }
+}
+
 /// The open journal.
 pub struct Store {
     connection: Connection,
     key: WrappingKey,
+    /// Whether older copies of slots that were overwritten may lie in the write-ahead log.
+    stale_log: bool,
+    /// Whether the database may not grow any more, as if the disk were full.
+    #[cfg(test)]
+    pub(crate) disk_is_full: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl std::fmt::Debug for Store {
@@ -105,27 +123,36 @@ impl Store {
         schema::configure(&connection).map_err(named)?;
         schema::migrate(&mut connection, path, &key).map_err(named)?;
         let journal = load::journal(&connection, &key).map_err(named)?;
-        Ok((Self { connection, key }, journal))
+        let mut store = Self {
+            connection,
+            key,
+            // The process before may have died between erasing and emptying it.
+            stale_log: true,
+            #[cfg(test)]
+            disk_is_full: Default::default(),
+        };
+        store.forget_log().map_err(named)?;
+        Ok((store, journal))
     }
 
     /// Makes changes durable, in order, all or none.
     ///
     /// # Errors
-    /// When the database fails. Nothing of it was applied then.
+    /// When the database fails. Nothing of it was applied then, or all of it; it may be applied again.
     pub fn apply(&mut self, changes: &[Change]) -> Result<(), StoreFailed> {
         if changes.is_empty() {
             return Ok(());
         }
+        #[cfg(test)]
+        self.fill_disk();
         let transaction = self.connection.transaction()?;
         let mut erased = false;
         for change in changes {
             erased |= apply(&transaction, &self.key, change)?;
         }
         transaction.commit()?;
-        match erased {
-            true => self.forget_log(),
-            false => Ok(()),
-        }
+        self.stale_log |= erased;
+        self.forget_log()
     }
 
     /// Makes this journal the one of a gateway on a chain, or checks that it is.
@@ -148,17 +175,34 @@ impl Store {
         }
     }
 
-    /// Lets everything fail from now on, as a full disk would.
+    /// Lets everything fail from now on, for good.
     #[cfg(test)]
     pub(crate) fn break_down(&self) {
         let gone = self.connection.execute_batch("DROP TABLE retained");
         assert!(gone.is_ok());
     }
 
+    /// SQLite reports its own full disk: the file may not have more pages.
+    #[cfg(test)]
+    fn fill_disk(&self) {
+        let full = self.disk_is_full.load(std::sync::atomic::Ordering::Relaxed);
+        let pages = if full { 1 } else { i32::MAX };
+        let limit = format!("PRAGMA max_page_count = {pages}");
+        let set = self.connection.query_row(&limit, [], |_| Ok(()));
+        assert!(set.is_ok());
+    }
+
     /// Older copies of an overwritten slot lie in the write-ahead log: it is emptied.
-    fn forget_log(&self) -> Result<(), StoreFailed> {
-        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-        Ok(self.connection.query_row(checkpoint, [], |_| Ok(()))?)
+    fn forget_log(&mut self) -> Result<(), StoreFailed> {
+        if self.stale_log {
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let busy: bool = self
+                .connection
+                .query_row(checkpoint, [], |row| row.get(0))?;
+            // Nobody else has it open; if something still reads it, the next change empties it.
+            self.stale_log = busy;
+        }
+        Ok(())
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn load(
     let own = WrappingKey::from_bytes(&*own.map_err(|_| damaged())?);
     let secret = own.unwrap(&place("secret", &group, epoch), &wrapped(5)?);
     let held = HeldSecret {
-        secret: EpochSecret::new(*secret.map_err(|_| damaged())?),
+        secret: EpochSecret::of(&*secret.map_err(|_| damaged())?),
         commitment: Commitment(row.get(2)?),
         retired_ms: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
     };

@@ -1,5 +1,8 @@
 use super::*;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use keyward_protocol::{
     beacon::BlockRef, bytes::Nonce, grant::EpochSecret, request::Ask, request::Refusal, AccountId,
@@ -40,7 +43,7 @@ fn device(name: u8) -> DeviceId {
 
 fn held(secret: [u8; 32], retired_ms: Option<u64>) -> HeldSecret {
     HeldSecret {
-        secret: EpochSecret::new(secret),
+        secret: EpochSecret::of(&secret),
         commitment: Commitment([secret[0]; 32]),
         retired_ms,
     }
@@ -172,6 +175,124 @@ fn an_erased_secret_cannot_be_opened_with_the_key_and_every_byte_on_disk() {
     assert!(!is_on_disk(&directory, &slot), "its key is still on disk");
     assert!(!is_on_disk(&directory, &secret), "it is still on disk");
     assert!(!is_on_disk(&directory, &[7; 32]));
+}
+
+/// What wraps each secret now, by epoch of group 1.
+fn all_wrapped(store: &Store) -> BTreeMap<u32, (Vec<u8>, Vec<u8>)> {
+    let columns = "SELECT epoch, key, wrapped FROM secrets JOIN slots USING (slot)";
+    let mut statement = store.connection.prepare(columns).unwrap();
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+    let rows = statement.query_map([], row).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// Over many pages of the file, in no order, with others drawn meanwhile: no page keeps a copy of what moved or was
+/// overwritten.
+#[test]
+fn of_many_erased_secrets_nothing_is_left_on_disk() {
+    let directory = directory();
+    let (mut store, _) = open(&directory);
+    let draw = |store: &mut Store, epochs: std::ops::Range<u32>| {
+        for epoch in epochs {
+            let mut secret = [7; 32];
+            secret[..4].copy_from_slice(&epoch.to_le_bytes());
+            let drawn = Change::Secret(group(1), epoch, held(secret, None));
+            store.apply(&[drawn]).unwrap();
+        }
+    };
+    draw(&mut store, 0..300);
+    let before = all_wrapped(&store);
+    for epoch in (0..300).filter(|epoch| epoch % 3 != 0) {
+        let erase = Change::Erase(group(1), epoch * 7 % 300);
+        store.apply(&[erase]).unwrap();
+        draw(&mut store, 1000 + epoch..1001 + epoch);
+    }
+    let kept = all_wrapped(&store);
+    let files = on_disk(&directory).concat();
+    let mut windows = BTreeSet::new();
+    windows.extend(files.windows(keyward_crypto::wrap::WRAPPED));
+    let mut erased = 0;
+    for (epoch, (slot, secret)) in &before {
+        match kept.contains_key(epoch) {
+            true => assert!(windows.contains(&slot[..]), "{epoch} is kept"),
+            false => {
+                assert!(
+                    !windows.contains(&slot[..]),
+                    "the key of {epoch} is on disk"
+                );
+                assert!(!windows.contains(&secret[..]), "{epoch} is on disk");
+                erased += 1;
+            }
+        }
+    }
+    assert_eq!(erased, 200);
+}
+
+/// A process may be killed between the erasing transaction and the emptying of the log.
+#[test]
+fn what_a_killed_process_left_in_the_log_is_gone_when_the_next_one_has_opened_it() {
+    let directory = directory();
+    let (mut store, _) = open(&directory);
+    store
+        .apply(&[Change::Secret(group(1), 1, held([7; 32], None))])
+        .unwrap();
+    let (slot, _) = wrapped(&store);
+    let transaction = store.connection.transaction().unwrap();
+    secrets::erase(&transaction, &group(1), 1).unwrap();
+    transaction.commit().unwrap();
+    let killed = copy(&directory);
+    assert!(is_on_disk(&killed, &slot), "the control");
+    let _next = open(&killed);
+    assert!(!is_on_disk(&killed, &slot), "its key is still on disk");
+}
+
+/// The log could not be emptied, e.g. because the disk was full: the next change makes up for it.
+#[test]
+fn a_log_that_could_not_be_emptied_is_emptied_later() {
+    let directory = directory();
+    let (mut store, _) = open(&directory);
+    store
+        .apply(&[Change::Secret(group(1), 1, held([7; 32], None))])
+        .unwrap();
+    let (slot, _) = wrapped(&store);
+    let transaction = store.connection.transaction().unwrap();
+    secrets::erase(&transaction, &group(1), 1).unwrap();
+    transaction.commit().unwrap();
+    store.stale_log = true;
+    assert!(is_on_disk(&directory, &slot), "the control");
+    store.apply(&[Change::Release("t".into())]).unwrap();
+    assert!(!is_on_disk(&directory, &slot), "its key is still on disk");
+}
+
+/// A full disk takes nothing and loses nothing: the same changes are durable when there is space again.
+#[test]
+fn a_full_disk_is_worth_waiting_for() {
+    use std::sync::atomic::Ordering;
+    let directory = directory();
+    let (mut store, _) = open(&directory);
+    let retained = Retained {
+        fingerprint: Digest([1; 32]),
+        payload: Arc::from(vec![7; 100_000]),
+    };
+    let changes = [
+        Change::Secret(group(1), 1, held([7; 32], None)),
+        Change::Retain("t".into(), retained),
+    ];
+    store.disk_is_full.store(true, Ordering::Relaxed);
+    let failed = store.apply(&changes).unwrap_err();
+    assert!(failed.is_retryable(), "{failed}");
+    assert!(all_wrapped(&store).is_empty());
+    store.disk_is_full.store(false, Ordering::Relaxed);
+    store.apply(&changes).unwrap();
+    store.apply(&changes).unwrap();
+    drop(store);
+    let mut expected = Journal::default();
+    changes
+        .into_iter()
+        .for_each(|change| expected.apply(change));
+    assert_eq!(open(&directory).1, expected);
+    let damaged = StoreFailed::Damaged { what: "a".into() };
+    assert!(!damaged.is_retryable());
 }
 
 #[test]

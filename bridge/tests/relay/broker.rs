@@ -11,7 +11,12 @@ pub enum Sent {
     /// A retained message.
     Publish(Publish),
     /// A message that is not retained.
-    Respond,
+    Respond {
+        /// Where.
+        topic: String,
+        /// What.
+        payload: Vec<u8>,
+    },
     /// It has dealt with a message.
     Acknowledge(u64),
     /// It wants to be told everything retained again.
@@ -99,7 +104,7 @@ impl Broker {
                 self.publish(&publish.topic, &publish.payload);
                 self.to_bridge.push_back(Input::Answered(publish.token));
             }
-            Some(Sent::Respond) => {}
+            Some(Sent::Respond { topic, payload }) => self.whisper(&topic, &payload),
             Some(Sent::Acknowledge(id)) => {
                 self.session.remove(&id);
             }
@@ -119,6 +124,14 @@ impl Broker {
             true => self.retained.remove(topic),
             false => self.retained.insert(topic.to_owned(), payload.to_vec()),
         };
+        if is_own(topic) && self.connected {
+            self.next += 1;
+            self.tell(self.next, topic.to_owned(), payload.to_vec(), true);
+        }
+    }
+
+    /// Somebody publishes a message that is not retained.
+    pub fn whisper(&mut self, topic: &str, payload: &[u8]) {
         if is_own(topic) && self.connected {
             self.next += 1;
             self.tell(self.next, topic.to_owned(), payload.to_vec(), false);

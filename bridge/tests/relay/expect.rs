@@ -13,7 +13,7 @@ use keyward_protocol::{
     signing::Unverified,
     statement::{GroupState, PublisherPage},
     topic::ControlTopic,
-    view::{DeviceStatus, MemberView},
+    view::{DeviceStatus, MemberView, StagedEpoch},
     DeviceId, GroupId,
 };
 
@@ -69,14 +69,11 @@ fn device(world: &World, fleet: &Fleet, id: &DeviceId) -> String {
     let groups: Vec<&GroupId> = groups.filter(|_| active).collect();
     assert_eq!(told, groups, "groups of {id} (STM-1)");
     assert_eq!(statement.key_version, on_chain.key_version);
-    let acts = world.chain.finalized.gateway_is_active();
     for group in &statement.groups {
-        assert_eq!(
-            group.custodians.len(),
-            usize::from(acts),
-            "custodians of {}",
-            group.group
-        );
+        let membership = on_chain.groups.iter().find(|on| on.group == group.group);
+        let told: Vec<_> = group.custodians.iter().map(|it| it.account).collect();
+        let on_chain = &membership.expect("a membership").custodians;
+        assert_eq!(told, *on_chain, "custodians of {} (STM-1)", group.group);
     }
     topic(ControlTopic::DeviceState(devices::gateway(), id.clone()))
 }
@@ -151,9 +148,12 @@ fn beacon(world: &World, id: &GroupId, statement: &[u8]) -> String {
 
 /// Every active member holds a grant that opens to exactly the epochs that it may have, nobody else holds one (KEY-7, MEM-3).
 fn grants(world: &World, group: &Group) -> Vec<String> {
-    let Some((current, commitment, _)) = group.committed() else {
+    let Some((current, commitment, custodian)) = group.committed() else {
         return Vec::new();
     };
+    if custodian != ACCOUNT {
+        return Vec::new();
+    }
     let held = world
         .journal
         .secrets
@@ -166,6 +166,11 @@ fn grants(world: &World, group: &Group) -> Vec<String> {
         "the current epoch of {} is not held (BRG-4)",
         group.view.group
     );
+    if group.view.state == GroupState::Closed {
+        let secrets = world.journal.secrets.keys();
+        let left = secrets.filter(|(id, _)| *id == group.view.group).count();
+        assert_eq!(left, 0, "{} is closed (KEY-8)", group.view.group);
+    }
     if !held || group.view.state == GroupState::Closed {
         return Vec::new();
     }
@@ -222,7 +227,8 @@ fn grant(world: &World, group: &Group, current: u32, member: &MemberView) -> Str
         let all: BTreeSet<u32> = (oldest..=current)
             .filter(|epoch| {
                 let exchange = group.exchange(*epoch);
-                exchange.is_some_and(|exchange| exchange.committed.is_some())
+                let committed = exchange.and_then(|exchange| exchange.committed);
+                committed.is_some_and(|(_, custodian)| custodian == ACCOUNT)
             })
             .collect();
         assert!(
@@ -252,13 +258,13 @@ fn epochs(world: &World, group: &Group) {
         return;
     }
     let (_, custodian) = group::committed(group).expect("a group that does not await (KEX-3)");
-    assert_eq!(custodian, ACCOUNT);
     assert!(
         group.view.staged.len() >= 4,
         "{id}: {:?} staged",
         group.view.staged.len()
     );
-    for staged in &group.view.staged {
+    let ours = |staged: &&StagedEpoch| staged.custodian == ACCOUNT;
+    for staged in group.view.staged.iter().filter(ours) {
         let held = world.journal.secrets.get(&(id.clone(), staged.epoch));
         let held = held.map(|held| held.commitment);
         assert_eq!(
@@ -273,7 +279,7 @@ fn epochs(world: &World, group: &Group) {
         .and_then(|exchange| exchange.delivery.as_ref());
     let frozen = group.view.state == GroupState::Frozen;
     assert!(
-        delivery.is_some() || frozen,
+        delivery.is_some() || frozen || custodian != ACCOUNT,
         "{id} {}: not delivered (BRG-3)",
         group.view.epoch
     );

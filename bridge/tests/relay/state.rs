@@ -21,6 +21,7 @@ use keyward_protocol::{
 };
 
 use crate::{
+    custody::{other_gateway, OTHER},
     devices,
     group::{abandon, advance, begin, committed, current, ensure_open, reseat, seat, settle},
 };
@@ -110,14 +111,15 @@ impl State {
             status: AuthorityStatus::Active,
         };
         let living = |(_, device): &(_, DeviceView)| device.status != DeviceStatus::Revoked;
-        let devices = self.devices.keys().map(|id| (id.clone(), self.device(id)));
-        let groups = self
-            .groups
-            .iter()
-            .map(|(id, group)| (id.clone(), self.group(group)));
+        let owned = self.devices.values();
+        let owned = owned.filter(|device| device.owner == ACCOUNT);
+        let devices = owned.map(|device| (device.device.clone(), self.device(&device.device)));
+        let ours = |group: &&Group| group.view.custodians.contains(&ACCOUNT);
+        let groups = self.groups.values().filter(ours);
+        let groups = groups.map(|group| (group.view.group.clone(), self.group(group)));
         let groups = self.gateway_is_active().then(|| groups.collect());
         Fleet {
-            gateways: [(ACCOUNT, self.gateway.clone())].into(),
+            gateways: [(ACCOUNT, self.gateway.clone()), (OTHER, other_gateway())].into(),
             authorities: [(authority.authority.clone(), authority)].into(),
             devices: devices.filter(living).collect(),
             groups: groups.unwrap_or_default(),
@@ -134,14 +136,14 @@ impl State {
     }
 
     fn device(&self, id: &DeviceId) -> DeviceView {
-        let custodians = self.gateway_is_active().then_some(ACCOUNT);
+        let acts = |account: &AccountId| *account != ACCOUNT || self.gateway_is_active();
         let memberships = self.groups.values().filter_map(|group| {
             let member = group.members.get(id)?;
             Some(MembershipView {
                 group: group.view.group.clone(),
                 role: member.role,
                 filters: member.filters.clone(),
-                custodians: custodians.into_iter().collect(),
+                custodians: group.view.custodians.iter().copied().filter(acts).collect(),
             })
         });
         DeviceView {
@@ -158,15 +160,27 @@ impl State {
                 group,
                 epoch,
                 commitment,
-            } => self.stage(group, *epoch, *commitment)?,
-            Command::Withdraw { group, epoch } => self.withdraw(group, *epoch)?,
-            Command::Rotate { group } => self.rotate(group)?,
+            } => {
+                self.ensure_custodian(group)?;
+                self.stage(group, *epoch, *commitment, ACCOUNT)?
+            }
+            Command::Withdraw { group, epoch } => {
+                self.ensure_custodian(group)?;
+                self.withdraw(group, *epoch)?
+            }
+            Command::Rotate { group } => {
+                self.ensure_may_rotate(group)?;
+                self.rotate(group)?
+            }
             Command::Deliver {
                 group,
                 epoch,
                 recipients,
                 grants_root,
-            } => self.deliver(group, *epoch, *recipients, *grants_root)?,
+            } => {
+                self.ensure_custodian(group)?;
+                self.deliver(group, *epoch, *recipients, *grants_root)?
+            }
             Command::Acknowledge { group, receipts } => {
                 for (key, _) in receipts {
                     self.acknowledge(group, key)?;
@@ -184,7 +198,7 @@ impl State {
     }
 
     /// Changes a group and raises its revision.
-    fn revise(
+    pub fn revise(
         &mut self,
         id: &GroupId,
         change: impl FnOnce(&mut Group, u32, &mut u32) -> Result,
@@ -259,7 +273,8 @@ impl State {
         })
     }
 
-    fn each_group_of(
+    /// Changes every group of a device.
+    pub fn each_group_of(
         &mut self,
         device: &DeviceId,
         change: impl Fn(&mut Group, u32, &mut u32) -> Result,
@@ -332,6 +347,7 @@ impl State {
     fn replace(&mut self, id: &DeviceId, version: u32, by_voucher: bool) -> Result {
         let known = self.devices.get_mut(id).ok_or("UnknownDevice")?;
         check(known.status != DeviceStatus::Revoked, "DeviceRevoked")?;
+        check(known.owner == ACCOUNT, "NotOwner")?;
         let may = by_voucher || known.status == DeviceStatus::Active;
         check(may, "DeviceSuspended")?;
         check(known.key_version + 1 == version, "WrongKeyVersion")?;
@@ -354,11 +370,11 @@ impl State {
         })
     }
 
-    /// Changes whether a join begins a new epoch.
-    pub fn set_rekey_on_join(&mut self, id: &GroupId, rekey: bool) -> Result {
+    /// Changes the policy.
+    pub fn set_policy(&mut self, id: &GroupId, change: impl FnOnce(&mut Policy)) -> Result {
         self.revise(id, |group, _, _| {
             ensure_open(group)?;
-            group.view.policy.rekey_on_join = rekey;
+            change(&mut group.view.policy);
             Ok(())
         })
     }
@@ -400,7 +416,9 @@ impl State {
             true => GatewayStatus::Active,
             false => GatewayStatus::Suspended,
         };
-        let groups: Vec<GroupId> = self.groups.keys().cloned().collect();
+        let ours = |(_, group): &(&GroupId, &Group)| group.view.custodians.contains(&ACCOUNT);
+        let groups = self.groups.iter().filter(ours);
+        let groups: Vec<GroupId> = groups.map(|(id, _)| id.clone()).collect();
         match active {
             true => Ok(()),
             false => groups.iter().try_for_each(|id| {
@@ -413,14 +431,21 @@ impl State {
         }
     }
 
-    fn stage(&mut self, id: &GroupId, epoch: u32, commitment: Commitment) -> Result {
+    /// A custodian commits to an epoch.
+    pub fn stage(
+        &mut self,
+        id: &GroupId,
+        epoch: u32,
+        commitment: Commitment,
+        by: AccountId,
+    ) -> Result {
         let group = self.groups.get_mut(id).ok_or("UnknownGroup")?;
         check(group.view.state != GroupState::Closed, "GroupClosed")?;
         if committed(group).is_none() {
             return self.revise(id, |group, number, _| {
                 check(epoch == group.view.epoch, "NotNextEpoch")?;
                 let exchange = current(group).ok_or("UnknownEpoch")?;
-                exchange.committed = Some((commitment, ACCOUNT));
+                exchange.committed = Some((commitment, by));
                 exchange.activated = Some(number);
                 settle(group);
                 Ok(())
@@ -434,7 +459,7 @@ impl State {
         group.view.staged.push(StagedEpoch {
             epoch,
             commitment,
-            custodian: ACCOUNT,
+            custodian: by,
         });
         self.changes += 1;
         Ok(())
@@ -444,7 +469,8 @@ impl State {
         let group = self.groups.get_mut(id).ok_or("UnknownGroup")?;
         check(group.view.state != GroupState::Closed, "GroupClosed")?;
         if epoch == group.view.epoch {
-            check(committed(group).is_some(), "NotStaged")?;
+            let (_, by) = committed(group).ok_or("NotStaged")?;
+            check(by == ACCOUNT, "NotCommitter")?;
             return self.revise(id, |group, number, _| {
                 group.view.staged.clear();
                 abandon(group, number, Cause::Rotated);
@@ -452,7 +478,11 @@ impl State {
             });
         }
         let staged = &mut group.view.staged;
-        check(staged.iter().any(|s| s.epoch == epoch), "NotStaged")?;
+        let found = staged.iter().find(|staged| staged.epoch == epoch);
+        check(
+            found.ok_or("NotStaged")?.custodian == ACCOUNT,
+            "NotCommitter",
+        )?;
         staged.retain(|staged| staged.epoch < epoch);
         self.changes += 1;
         Ok(())
@@ -465,7 +495,8 @@ impl State {
         let mut exchanges = group.view.exchanges.iter_mut();
         let found = exchanges.find(|(of, _)| *of == epoch);
         let (_, exchange) = found.ok_or("UnknownEpoch")?;
-        check(exchange.committed.is_some(), "UnknownEpoch")?;
+        let (_, by) = exchange.committed.ok_or("UnknownEpoch")?;
+        check(by == ACCOUNT, "NotCommitter")?;
         check(exchange.delivery.is_none(), "AlreadyDelivered")?;
         exchange.delivery = Some(Delivery {
             at,

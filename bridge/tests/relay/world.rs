@@ -27,6 +27,13 @@ use crate::{
 /// Random numbers that are the same in every run. Not for secrets.
 pub struct Numbers(u64);
 
+impl Numbers {
+    /// Numbers that follow from a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+}
+
 impl RngCore for Numbers {
     fn next_u32(&mut self) -> u32 {
         rand_core::impls::next_u32_via_fill(self)
@@ -81,6 +88,10 @@ pub struct World {
     pub journal: Journal,
     /// How often the journal was lost.
     pub generation: u32,
+    /// A copy of the journal from before.
+    saved: Option<Journal>,
+    /// Every secret that was drawn, and for what.
+    drawn: BTreeMap<[u8; 32], (GroupId, u32)>,
     /// The process's clock, in milliseconds.
     now: u64,
     refresh: bool,
@@ -91,6 +102,8 @@ pub struct World {
     committed: BTreeMap<(u32, GroupId, u32), Commitment>,
     /// What came back from the broker last, on this connection.
     read_back: BTreeMap<String, Vec<u8>>,
+    /// Topics of everything that was published retained.
+    pub published: Vec<String>,
     /// Requests that were accepted.
     pub asked: Vec<(DeviceId, Ask)>,
     /// Receipts that were accepted, with the version of the keys.
@@ -116,6 +129,8 @@ impl World {
             relay: new_relay(&journal, 0),
             journal,
             generation: 0,
+            saved: None,
+            drawn: BTreeMap::new(),
             now: 0,
             refresh: false,
             starts: 0,
@@ -123,6 +138,7 @@ impl World {
             devices: BTreeMap::new(),
             committed: BTreeMap::new(),
             read_back: BTreeMap::new(),
+            published: Vec::new(),
             asked: Vec::new(),
             receipts: Vec::new(),
         }
@@ -156,11 +172,27 @@ impl World {
         self.restart();
     }
 
+    /// Somebody copies the journal.
+    pub fn backup(&mut self) {
+        self.saved = Some(self.journal.clone());
+    }
+
+    /// Somebody restores the copy.
+    pub fn restore(&mut self) {
+        if let Some(saved) = self.saved.clone() {
+            self.generation += 1;
+            self.journal = saved;
+            self.asked.clear();
+            self.receipts.clear();
+            self.restart();
+        }
+    }
+
     /// Tells the relay what happened, and does what it says.
     pub fn input(&mut self, input: Input) {
         match &input {
             Input::Connected => self.read_back.clear(),
-            Input::Message(message) => {
+            Input::Message(message) if message.retained => {
                 let payload = message.payload.clone();
                 self.read_back.insert(message.topic.clone(), payload);
             }
@@ -197,6 +229,10 @@ impl World {
                     !replaces,
                     "the secret of {group} {epoch} is replaced (BRG-1)"
                 );
+                let place = (group.clone(), *epoch);
+                let first = self.drawn.entry(*held.secret.expose());
+                let first = first.or_insert_with(|| place.clone());
+                assert_eq!(*first, place, "a secret serves twice (KEY-1)");
             }
             Change::Ask(device, record) => {
                 if let AskState::Pending(ask) = &record.state {
@@ -205,6 +241,13 @@ impl World {
             }
             Change::Receipt(key, record) => {
                 self.receipts.push((key.clone(), record.key_version));
+            }
+            // Neither the device nor the group is this gateway's any more: it cannot tell what became of the receipt.
+            Change::ReceiptSettled(key) => {
+                let fleet = self.chain.finalized.fleet();
+                if fleet.device_key(&key.device, &key.group).is_none() {
+                    self.receipts.retain(|(of, _)| of != key);
+                }
             }
             _ => {}
         }
@@ -215,12 +258,13 @@ impl World {
             Action::Publish(publish) => {
                 self.check_published(&publish.topic, &publish.payload);
                 let token = publish.token;
+                self.published.push(publish.topic.clone());
                 if !self.broker.send(Sent::Publish(publish)) {
                     self.input(Input::Answered(token));
                 }
             }
-            Action::Respond { .. } => {
-                self.broker.send(Sent::Respond);
+            Action::Respond { topic, payload } => {
+                self.broker.send(Sent::Respond { topic, payload });
             }
             Action::Acknowledge(id) => {
                 self.broker.send(Sent::Acknowledge(id));

@@ -9,6 +9,7 @@ use keyward_protocol::{
     OrganisationId, Role, Signature, VerifyingKey,
 };
 use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
 
 use super::Call;
 
@@ -49,7 +50,8 @@ pub enum KeyAuthorisation {
 }
 
 /// One receipt in a batch (KEX-8).
-#[derive(Clone, Debug, PartialEq, Eq, Encode, TypeInfo)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, TypeInfo, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ReceiptItem {
     /// The device that signed it.
     pub device: DeviceId,

@@ -2,7 +2,7 @@
 
 use keyward_protocol::{view::ConflictView, Commitment};
 
-use super::{Acknowledgement, Audit, Epoch, Member};
+use super::{check::ArchivedConflict, verify::Report, Acknowledgement, Audit, Epoch, Member};
 use crate::output::{list, name, table};
 
 /// The whole audit, conflicts first.
@@ -25,6 +25,41 @@ pub fn text(audit: &Audit) -> String {
     parts.join("\n")
 }
 
+/// What is known of an archive, conflicts first.
+pub fn archive(report: &Report) -> String {
+    let verdict = match (report.right, report.chain_head) {
+        (true, Some(_)) => "It is whole, and the chain's own: every entry leads to the next one, and the last to the head that the chain has.",
+        (true, None) => "It is whole by itself: every entry leads to the next one. Whether it is the chain's, only the head below tells.",
+        (false, _) => "IT IS NOT RIGHT.",
+    };
+    let chain_head = report
+        .chain_head
+        .map_or("not asked".to_owned(), |head| head.to_string());
+    let parts = [
+        format!(
+            "Archive of group {} up to block {}: {} entries, {} receipts\n",
+            report.group, report.block.number, report.entries, report.receipts
+        ),
+        archived_conflicts(&report.conflicts),
+        format!("{verdict}\n"),
+        format!("Problems: {}\n", bullets(&report.problems)),
+        format!("Head of the archive: {}", report.head),
+        format!("Head of the chain:   {chain_head}\n"),
+        format!("Not checked here:{}", bullets(&report.not_checked)),
+    ];
+    parts.join("\n")
+}
+
+fn archived_conflicts(conflicts: &[ArchivedConflict]) -> String {
+    let view = |conflict: &ArchivedConflict| ConflictRow {
+        epoch: conflict.epoch,
+        device: conflict.device.to_string(),
+        commitment: conflict.commitment,
+        at: conflict.at,
+    };
+    conflict_table(conflicts.iter().map(view).collect())
+}
+
 fn bullets(lines: &[impl AsRef<str>]) -> String {
     match lines.is_empty() {
         true => "none".to_owned(),
@@ -35,14 +70,32 @@ fn bullets(lines: &[impl AsRef<str>]) -> String {
     }
 }
 
+/// A device that signed for another commitment.
+struct ConflictRow {
+    epoch: u32,
+    device: String,
+    commitment: Commitment,
+    at: u32,
+}
+
 fn conflicts_text(conflicts: &[ConflictView]) -> String {
+    let view = |conflict: &ConflictView| ConflictRow {
+        epoch: conflict.epoch,
+        device: conflict.device.to_string(),
+        commitment: conflict.commitment,
+        at: conflict.at,
+    };
+    conflict_table(conflicts.iter().map(view).collect())
+}
+
+fn conflict_table(conflicts: Vec<ConflictRow>) -> String {
     if conflicts.is_empty() {
         return "Conflicts: none\n".to_owned();
     }
-    let row = |conflict: &ConflictView| {
+    let row = |conflict: &ConflictRow| {
         [
             conflict.epoch.to_string(),
-            conflict.device.to_string(),
+            conflict.device.clone(),
             conflict.commitment.to_string(),
             conflict.at.to_string(),
         ]

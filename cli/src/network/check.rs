@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{chain::Context, output::list};
 
+mod certificates;
 mod files;
 mod specification;
 

@@ -1,6 +1,7 @@
 //! What people read in a network's directory: what goes where, and the commands that put it there.
 
-use keyward_consortium::{to_ss58, Gateway, Machine, Network, Plan};
+use keyward_chain_client::account_to_ss58;
+use keyward_consortium::{Gateway, Machine, Network, Plan};
 
 use super::{certificate::BROKER_DAYS, directory::member_key, keys::has_key, paths::Place};
 
@@ -68,7 +69,7 @@ fn members(network: &Network, written: &Plan) -> String {
             let new = before.account.is_none() && has_key(member, body, plan);
             if let Some(account) = member.account.filter(|_| new) {
                 let path = member_key(member, body);
-                let address = to_ss58(&account);
+                let address = account_to_ss58(&account);
                 lines += &format!("- `{address}`: `{}`\n", path.display());
             }
         }

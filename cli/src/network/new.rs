@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use keyward_consortium::{to_ss58, Checked, Finding, Machine, Network, Plan};
+use keyward_chain_client::account_to_ss58;
+use keyward_consortium::{Checked, Finding, Machine, Network, Plan};
 use serde::Serialize;
 
 use super::{
@@ -139,7 +140,7 @@ fn made(network: &Network, out: &Path, warnings: Vec<Finding>) -> Made {
         directory: out.to_owned(),
         network: plan.network.name.clone(),
         machines: plan.machines.iter().map(machine).collect(),
-        council: council.map(to_ss58).collect(),
+        council: council.map(account_to_ss58).collect(),
         warnings,
     }
 }

@@ -6,11 +6,14 @@ use keyward_consortium::{Finding, Machine, Network, Plan};
 use keyward_crypto::{AgreementSecret, SigningKey};
 use zeroize::Zeroizing;
 
-use super::super::{
-    directory::{
-        authority_directory, machine_directory, member_key, organisation_directory, CHAIN_RAW,
+use super::{
+    super::{
+        directory::{
+            authority_directory, machine_directory, member_key, organisation_directory, CHAIN_RAW,
+        },
+        keys::{account, has_key, session_key_name, AURA, GRANDPA},
     },
-    keys::{account, has_key, session_key_name, AURA, GRANDPA},
+    certificates,
 };
 use crate::key_file;
 
@@ -34,7 +37,7 @@ pub fn check(root: &Path, network: &Network, written: Option<&Plan>, findings: &
     let mut files = Files { root, findings };
     files.directory(Path::new(""));
     files.public(Path::new("README.md"));
-    files.public(Path::new("tls/ca.pem"));
+    files.certificate(Path::new("tls/ca.pem"));
     files.secret(Path::new("tls/ca.key"));
     for machine in &network.plan.machines {
         files.machine(network, machine);
@@ -93,6 +96,15 @@ impl Files<'_> {
 
     fn public(&mut self, path: &Path) {
         self.mode(path, false);
+    }
+
+    fn certificate(&mut self, path: &Path) {
+        if self.mode(path, false).is_some() {
+            let pem = std::fs::read(self.root.join(path)).unwrap_or_default();
+            let place = path.display().to_string();
+            let found = certificates::findings(&place, &pem, certificates::now());
+            self.findings.extend(found);
+        }
     }
 
     fn secret(&mut self, path: &Path) -> bool {
@@ -168,13 +180,13 @@ impl Files<'_> {
         for name in ["bridge", "bridge/keys", "mosquitto", "tls"] {
             self.directory(&directory.join(name));
         }
+        for name in ["bridge/ca.pem", "tls/ca.pem", "tls/broker.pem"] {
+            self.certificate(&directory.join(name));
+        }
         for name in [
-            "bridge/ca.pem",
             "bridge/keys/public.json",
             "mosquitto/mosquitto.conf",
             "mosquitto/keyward.acl",
-            "tls/ca.pem",
-            "tls/broker.pem",
             "systemd/keyward-bridge.service",
             "systemd/keyward-mosquitto.service",
         ] {
