@@ -210,7 +210,7 @@ async fn an_encrypted_connection_needs_the_right_authority() {
     // The broker may not listen yet.
     while !reason.contains("certificate") {
         match tokio::time::timeout(PATIENCE, link.next()).await.unwrap() {
-            LinkEvent::Disconnected { reason: told } => reason = told,
+            LinkEvent::Disconnected { reason: told, .. } => reason = told,
             event => panic!("{event:?}"),
         }
     }

@@ -14,7 +14,7 @@ use crate::hash::blake2b_256;
 pub fn generate_secret(rng: &mut (impl CryptoRngCore + ?Sized)) -> EpochSecret {
     let mut bytes = Zeroizing::new([0; 32]);
     rng.fill_bytes(&mut *bytes);
-    EpochSecret::new(*bytes)
+    EpochSecret::of(&bytes)
 }
 
 /// The commitment to an epoch secret (KEY-2): BLAKE2b-256 over label, version, genesis, purpose, group, epoch, custodian and

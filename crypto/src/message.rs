@@ -5,7 +5,7 @@ use aes_gcm_siv::{
     aead::{AeadInPlace, KeyInit},
     Aes256GcmSiv, Key, Nonce, Tag,
 };
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 use hkdf::Hkdf;
 use keyward_protocol::{
@@ -19,7 +19,7 @@ use keyward_protocol::{
 };
 use sha2::Sha256;
 use thiserror::Error;
-use zeroize::{ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     hash::blake2b_256,
@@ -97,10 +97,11 @@ impl fmt::Debug for Opened {
 }
 
 /// A group's key of one epoch: the pseudorandom key that HKDF extracts from the epoch secret, with what every message of
-/// the epoch is bound to. Erased on drop, never in `Debug`.
+/// the epoch is bound to. Erased on drop, never in `Debug`. The key stays where it is while the value moves, so that no copy is
+/// left behind.
 #[derive(Clone)]
 pub struct GroupKey {
-    prk: Zeroizing<[u8; 32]>,
+    prk: Box<Zeroizing<[u8; 32]>>,
     genesis: Genesis,
     group: GroupId,
     epoch: u32,
@@ -109,9 +110,12 @@ pub struct GroupKey {
 impl GroupKey {
     /// Extracts the key from an epoch secret (MSG-2): HKDF-Extract(salt = genesis, ikm = secret), RFC 5869.
     pub fn new(genesis: &Genesis, group: &GroupId, epoch: u32, secret: &EpochSecret) -> Self {
-        let (prk, _) = Hkdf::<Sha256>::extract(Some(&genesis.0), secret.expose());
+        let (mut extracted, _) = Hkdf::<Sha256>::extract(Some(&genesis.0), secret.expose());
+        let mut prk = Box::new(Zeroizing::new([0; 32]));
+        prk.copy_from_slice(&extracted);
+        extracted.as_mut_slice().zeroize();
         Self {
-            prk: Zeroizing::new(prk.into()),
+            prk,
             genesis: *genesis,
             group: group.clone(),
             epoch,
@@ -161,7 +165,7 @@ impl GroupKey {
             counter: 0,
         };
         let mut key = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::from_prk(&*self.prk)
+        Hkdf::<Sha256>::from_prk(&**self.prk)
             .expect("32 bytes are a pseudorandom key of SHA-256")
             .expand(&header.key_info(&self.group), &mut *key)
             .expect("32 bytes are one block of SHA-256");

@@ -1,4 +1,4 @@
-//! Secrets at rest: 32 bytes wrapped under 32 bytes with AES-256-GCM-SIV (RFC 8452), bound to what they are (KEY-9).
+//! Secrets at rest: wrapped under 32 bytes with AES-256-GCM-SIV (RFC 8452), bound to what they are (KEY-9).
 //!
 //! A store keeps two tables: one key per secret, drawn at random and wrapped under the key file, in slots that are
 //! overwritten in place; and the secrets, each wrapped under its own key. Overwriting the slot erases the secret, also
@@ -8,19 +8,21 @@ use aes_gcm_siv::{
     aead::{AeadInPlace, KeyInit},
     Aes256GcmSiv, Key, Nonce, Tag,
 };
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 use rand_core::CryptoRngCore;
 use thiserror::Error;
-use zeroize::{ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
 const LABEL: &[u8; 15] = b"keyward/v1/wrap";
 const NONCE: usize = 12;
 const SECRET: usize = 32;
 const TAG: usize = 16;
 
-/// Length of a wrapped secret in bytes.
-pub const WRAPPED: usize = NONCE + SECRET + TAG;
+/// Bytes that wrapping adds.
+pub const OVERHEAD: usize = NONCE + TAG;
+/// Length of a wrapped secret of 32 bytes.
+pub const WRAPPED: usize = SECRET + OVERHEAD;
 
 /// A wrapped secret: `nonce [12] ‖ ciphertext [32] ‖ tag [16]`. Not secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,7 +61,7 @@ impl fmt::Debug for Wrapped {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotUnwrapped {
     /// Not so many bytes as a wrapped secret has.
-    #[error("{actual} bytes are no wrapped secret, which has {WRAPPED}; the store is damaged")]
+    #[error("{actual} bytes are no wrapped secret of this kind; the store is damaged")]
     Length {
         /// Bytes that came.
         actual: usize,
@@ -74,21 +76,28 @@ pub enum NotUnwrapped {
 #[error("the cipher refused to wrap; the associated data is too long")]
 pub struct NotWrapped;
 
-/// A key that wraps secrets. Erased on drop, never in `Debug`.
+/// A key that wraps secrets. Erased on drop, never in `Debug`. Its bytes stay where they are while it moves, so that no copy is
+/// left behind.
 #[derive(Clone)]
-pub struct WrappingKey(Zeroizing<[u8; 32]>);
+pub struct WrappingKey(Box<Zeroizing<[u8; 32]>>);
 
 impl WrappingKey {
     /// A key from a key file or from a slot of the table.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(Zeroizing::new(*bytes))
+        let mut key = Self::empty();
+        key.0.copy_from_slice(bytes);
+        key
     }
 
     /// Draws a key. Pass the operating system's generator.
     pub fn generate(rng: &mut (impl CryptoRngCore + ?Sized)) -> Self {
-        let mut bytes = Zeroizing::new([0; 32]);
-        rng.fill_bytes(&mut *bytes);
-        Self(bytes)
+        let mut key = Self::empty();
+        rng.fill_bytes(&mut **key.0);
+        key
+    }
+
+    fn empty() -> Self {
+        Self(Box::new(Zeroizing::new([0; 32])))
     }
 
     /// The bytes, for wrapping them.
@@ -144,8 +153,64 @@ impl WrappingKey {
         Ok(secret)
     }
 
+    /// Wraps a secret of any length: `nonce [12] ‖ ciphertext ‖ tag [16]`, for 32 bytes the same as [`Self::wrap`].
+    ///
+    /// # Errors
+    /// Only when `place` or the secret is longer than 64 GiB.
+    pub fn wrap_bytes(
+        &self,
+        place: &[u8],
+        secret: &[u8],
+        rng: &mut (impl CryptoRngCore + ?Sized),
+    ) -> Result<Vec<u8>, NotWrapped> {
+        let mut nonce = [0; NONCE];
+        rng.fill_bytes(&mut nonce);
+        // Sized beforehand: a buffer that grew would leave a copy of the secret behind.
+        let mut wrapped = Vec::with_capacity(secret.len().saturating_add(OVERHEAD));
+        wrapped.extend_from_slice(&nonce);
+        wrapped.extend_from_slice(secret);
+        let (_, body) = wrapped.split_at_mut_checked(NONCE).ok_or(NotWrapped)?;
+        let sealed =
+            self.cipher()
+                .encrypt_in_place_detached(Nonce::from_slice(&nonce), &data(place), body);
+        match sealed {
+            Ok(tag) => wrapped.extend_from_slice(&tag),
+            Err(_) => {
+                wrapped.zeroize();
+                return Err(NotWrapped);
+            }
+        }
+        Ok(wrapped)
+    }
+
+    /// Unwraps a secret of any length that was wrapped for this `place`.
+    ///
+    /// # Errors
+    /// When it was not wrapped with this key for this place, or is damaged.
+    pub fn unwrap_bytes(
+        &self,
+        place: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, NotUnwrapped> {
+        let length = NotUnwrapped::Length {
+            actual: wrapped.len(),
+        };
+        let (nonce, rest) = wrapped.split_first_chunk::<NONCE>().ok_or(length)?;
+        let (body, tag) = rest.split_last_chunk::<TAG>().ok_or(length)?;
+        let mut secret = Zeroizing::new(body.to_vec());
+        self.cipher()
+            .decrypt_in_place_detached(
+                Nonce::from_slice(nonce),
+                &data(place),
+                &mut secret,
+                Tag::from_slice(tag),
+            )
+            .map_err(|_| NotUnwrapped::Authenticity)?;
+        Ok(secret)
+    }
+
     fn cipher(&self) -> Aes256GcmSiv {
-        Aes256GcmSiv::new(Key::<Aes256GcmSiv>::from_slice(&*self.0))
+        Aes256GcmSiv::new(Key::<Aes256GcmSiv>::from_slice(&**self.0))
     }
 }
 

@@ -6,9 +6,9 @@
 //! version u8 · group · device · key version u32 · compact n · n × (epoch u32 · secret [32]) · extensions
 //! ```
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use bounded_collections::{BoundedVec, ConstU32};
-use codec::{Decode, Encode, MaxEncodedLen};
+use codec::{Decode, Encode, EncodeLike, Input, MaxEncodedLen, Output};
 use core::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -24,13 +24,29 @@ use crate::{
 
 /// The secret of one epoch: 32 bytes from the operating system's generator (KEY-1). Erased on drop, never in `Debug`,
 /// compared without a branch on its bytes.
-#[derive(Clone, Eq, Encode, Decode, MaxEncodedLen, Zeroize, ZeroizeOnDrop)]
-pub struct EpochSecret([u8; 32]);
+///
+/// The bytes stay where they are while the value moves, in maps and vectors too: a moved array would leave a copy behind that
+/// nobody erases.
+#[derive(Clone, Eq)]
+pub struct EpochSecret(Box<Zeroizing<[u8; 32]>>);
 
 impl EpochSecret {
     /// Wraps bytes that were drawn or opened.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn new(mut bytes: [u8; 32]) -> Self {
+        let secret = Self::of(&bytes);
+        bytes.zeroize();
+        secret
+    }
+
+    /// A copy of bytes that their holder erases.
+    pub fn of(bytes: &[u8; 32]) -> Self {
+        let mut secret = Self::empty();
+        secret.0.copy_from_slice(bytes);
+        secret
+    }
+
+    fn empty() -> Self {
+        Self(Box::new(Zeroizing::new([0; 32])))
     }
 
     /// The bytes, for deriving and for storing wrapped.
@@ -39,9 +55,43 @@ impl EpochSecret {
     }
 }
 
+impl Zeroize for EpochSecret {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for EpochSecret {}
+
+/// As the 32 bytes themselves.
+impl Encode for EpochSecret {
+    fn size_hint(&self) -> usize {
+        self.expose().len()
+    }
+    fn encode_to<T: Output + ?Sized>(&self, to: &mut T) {
+        to.write(self.expose());
+    }
+}
+
+impl EncodeLike for EpochSecret {}
+
+impl Decode for EpochSecret {
+    fn decode<I: Input>(from: &mut I) -> Result<Self, codec::Error> {
+        let mut secret = Self::empty();
+        from.read(&mut **secret.0)?;
+        Ok(secret)
+    }
+}
+
+impl MaxEncodedLen for EpochSecret {
+    fn max_encoded_len() -> usize {
+        32
+    }
+}
+
 impl PartialEq for EpochSecret {
     fn eq(&self, other: &Self) -> bool {
-        let pairs = self.0.iter().zip(other.0.iter());
+        let pairs = self.expose().iter().zip(other.expose().iter());
         pairs.fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
     }
 }

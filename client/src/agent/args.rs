@@ -35,7 +35,8 @@ Exit codes:
   5  not sealed: the group has no usable key (awaiting, frozen, closed), or it did not come in time
   6  refused by the gateway
   7  the key store cannot be used: missing, in use, open to others, or another key file
-  8  the broker was not reached in time";
+  8  the broker was not reached in time
+  9  not sealed: the key store was restored from a backup, or copied; run 'keyward-agent replace-keys'";
 
 /// End-to-end encryption for MQTT: a device that enrols, publishes and subscribes.
 #[derive(Debug, Parser)]
@@ -84,6 +85,19 @@ options are remembered for the other commands.
   keyward-agent --store store enrol --provisioning provisioning.json \\
     --broker mqtts://broker.example --ca-file ca.pem --password-file password")]
     Enrol(Enrol),
+    /// Replace the device's keys over MQTT, through the gateway
+    #[command(after_help = "\
+Makes new keys, has the old ones sign for them, and waits until the chain has them and the gateway says so. Each group of the
+device gets a new epoch. Do it when the store was restored from a backup (a start of it would be used twice), when a copy of it
+may be in wrong hands, and as often as your rules demand. A device whose keys are lost needs a new voucher instead
+('keyward-agent init --key-version N', 'keyward ca issue').
+
+May be killed at any moment and run again: the device works with the old keys until the chain has the new ones, and with the
+new ones from then on. Whichever command runs next finds out.
+
+  keyward-agent --store store replace-keys
+  keyward-agent --store store replace-keys --timeout 600 --json")]
+    ReplaceKeys(ReplaceKeys),
     /// Seal a message and publish it
     #[command(after_help = "\
 Waits until the group's newest key is known, and until the broker has the message. Prints epoch and added bytes.
@@ -97,8 +111,13 @@ Waits until the group's newest key is known, and until the broker has the messag
 Prints for each message who sent it, in which group and epoch, or why it was refused. Messages that came while the device
 was away are printed first. Ends with Ctrl-C or SIGTERM.
 
+With a will the broker tells the others when this device is gone without a word: the message is sealed anew for each
+connection, with the newest key, so that also the broker cannot read it. The device must be allowed to publish there. In a
+group whose messages have a longest age, a will is refused once the connection is older than that.
+
   keyward-agent --store store sub --topic hsu0001
-  keyward-agent --store store sub --topic 'plant/+/valve' --topic alarm --json | jq .payload")]
+  keyward-agent --store store sub --topic 'plant/+/valve' --topic alarm --json | jq .payload
+  keyward-agent --store store sub --topic hsu0001 --will-topic hsu0001 --will-payload '{\"gone\":\"1111\"}'")]
     Sub(Subscribe),
     /// Show what the device knows: its groups, epochs, and how old its view of the chain is
     #[command(after_help = "\
@@ -144,6 +163,17 @@ pub struct Enrol {
     pub timeout: Duration,
 }
 
+/// Replaces keys.
+#[derive(Debug, Arguments)]
+pub struct ReplaceKeys {
+    /// How to get to the broker.
+    #[command(flatten)]
+    pub broker: Broker,
+    /// Seconds to wait for the gateway and the chain
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = duration)]
+    pub timeout: Duration,
+}
+
 /// Publishes.
 #[derive(Debug, Arguments)]
 pub struct Publish {
@@ -178,9 +208,46 @@ pub struct Subscribe {
     /// Topic filter; may be repeated
     #[arg(long = "topic", value_name = "FILTER", required = true)]
     pub topics: Vec<TopicFilter>,
+    /// What the broker publishes when the device is gone.
+    #[command(flatten)]
+    pub will: Will,
     /// How to get to the broker.
     #[command(flatten)]
     pub broker: Broker,
+}
+
+/// What the broker publishes when the device is gone without a word.
+#[derive(Clone, Debug, Default, Arguments)]
+#[command(next_help_heading = "Will")]
+pub struct Will {
+    /// Topic of the will, one that this device may publish on
+    #[arg(long, value_name = "TOPIC", value_parser = topic, requires = "will_content")]
+    pub will_topic: Option<String>,
+    /// The will's message; everybody on this machine can see it in 'ps': use --will-file for what is secret
+    #[arg(
+        long,
+        value_name = "TEXT",
+        group = "will_content",
+        requires = "will_topic"
+    )]
+    pub will_payload: Option<String>,
+    /// File with the will's message
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "will_content",
+        requires = "will_topic"
+    )]
+    pub will_file: Option<PathBuf>,
+    /// Seconds that the broker waits with it: a device that is back by then is not missed
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 5,
+        requires = "will_topic",
+        value_parser = clap::value_parser!(u32).range(1..=86_400)
+    )]
+    pub will_delay: u32,
 }
 
 /// Releases.
@@ -327,6 +394,8 @@ mod tests {
             "keyward-agent pub --topic a --message x --timeout=-1",
             "keyward-agent sub --topic a/#/b",
             "keyward-agent sub --topic a --broker http://h",
+            "keyward-agent sub --topic a --will-topic a/+ --will-payload x",
+            "keyward-agent sub --topic a --will-topic a --will-payload x --will-delay 0",
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ValueValidation, "{line}");
@@ -340,6 +409,26 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
         let error = parse("keyward-agent pub --topic a --message x --file y").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+    }
+
+    #[test]
+    fn a_will_has_a_topic_and_one_message() {
+        for line in [
+            "keyward-agent sub --topic a --will-topic a",
+            "keyward-agent sub --topic a --will-payload x",
+            "keyward-agent sub --topic a --will-file x",
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument, "{line}");
+        }
+        let both = "keyward-agent sub --topic a --will-topic a --will-payload x --will-file y";
+        assert_eq!(parse(both).unwrap_err().kind(), ErrorKind::ArgumentConflict);
+        for good in [
+            "keyward-agent sub --topic a",
+            "keyward-agent sub --topic a --will-topic a --will-payload x --will-delay 1",
+        ] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
     }
 
     #[test]

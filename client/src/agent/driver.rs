@@ -9,6 +9,9 @@ use std::{
 use keyward_protocol::topic::ControlTopic;
 use tokio::time::{Interval, MissedTickBehavior};
 
+mod succession;
+mod will;
+
 use super::{
     clock::Clock,
     exit::Failed,
@@ -16,6 +19,9 @@ use super::{
     store::{Store, Write},
 };
 use crate::session::{Action, Change, Effects, Input, Kind, SealRefused, Sealed, Session};
+pub use succession::Heir;
+pub use will::Wanted;
+use will::Wills;
 
 /// How often the session is told that time passes.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,6 +48,10 @@ pub enum Told {
     },
     /// The broker has a message, or never will.
     Published(Publication, Result<(), NotPublished>),
+    /// The broker has the device's will, sealed in this epoch; or why it has none. Only where one is wanted.
+    Will(Result<u32, SealRefused>),
+    /// The device's new keys, of this version, took over.
+    KeysReplaced(u32),
 }
 
 /// Whether messages of applications are taken.
@@ -66,6 +76,9 @@ pub struct Driver<L> {
     told: Vec<Ticket>,
     /// Messages that the session keeps until it knows more, by topic.
     parked: BTreeMap<String, VecDeque<Ticket>>,
+    is_connected: bool,
+    wills: Option<Wills>,
+    heir: Option<Heir>,
 }
 
 /// What inputs lead to, before it is durable.
@@ -76,6 +89,12 @@ struct Batch {
 }
 
 impl Batch {
+    /// Whether the connection was lost.
+    fn loses_connection(&self) -> bool {
+        let is_loss = |step: &Step| matches!(step, Step::Tell(Told::Disconnected(_)));
+        self.steps.iter().any(is_loss)
+    }
+
     fn add(&mut self, effects: Effects) {
         self.changes.extend(effects.changes);
         self.steps
@@ -130,11 +149,24 @@ impl<L: Link> Driver<L> {
             messages,
             told: Vec::new(),
             parked: BTreeMap::new(),
+            is_connected: false,
+            wills: None,
+            heir: None,
         };
         let mut batch = Batch::default();
         batch.add(first);
         driver.carry_out(batch)?;
         Ok(driver)
+    }
+
+    /// With a will. The link must be one that waits for it ([`Link::will`]).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn with_will(mut self, wanted: Wanted) -> Result<Self, Failed> {
+        self.wills = Some(Wills::new(wanted));
+        self.tell_will()?;
+        Ok(self)
     }
 
     /// Waits for what happens next. May be dropped while it waits, without losing anything.
@@ -159,7 +191,17 @@ impl<L: Link> Driver<L> {
                 Err(_) => break,
             }
         }
-        self.carry_out(batch)
+        let was_connected = self.is_connected;
+        let lost = batch.loses_connection();
+        let mut told = self.carry_out(batch)?;
+        if lost {
+            self.tell_will()?;
+        }
+        if was_connected {
+            self.renew_will();
+        }
+        self.succeed(&mut told)?;
+        Ok(told)
     }
 
     /// Gives the session an input that does not come from the broker.
@@ -169,7 +211,9 @@ impl<L: Link> Driver<L> {
     pub fn tell(&mut self, input: Input) -> Result<Vec<Told>, Failed> {
         let mut batch = Batch::default();
         self.input(input, &mut batch);
-        self.carry_out(batch)
+        let mut told = self.carry_out(batch)?;
+        self.succeed(&mut told)?;
+        Ok(told)
     }
 
     /// The session, for looking.
@@ -240,11 +284,19 @@ impl<L: Link> Driver<L> {
             LinkEvent::Connected { resumed } => {
                 tracing::info!(resumed, "connected");
                 self.parked.clear();
+                self.is_connected = true;
                 batch.steps.push(Step::Tell(Told::Connected));
+                if let Some(wills) = &mut self.wills {
+                    batch.steps.push(Step::Tell(Told::Will(wills.connected())));
+                }
                 self.input(Input::Connected, batch);
             }
-            LinkEvent::Disconnected { reason } => {
+            LinkEvent::Disconnected { reason, told } => {
+                if let (Some(wills), true) = (&mut self.wills, told) {
+                    wills.told();
+                }
                 tracing::warn!(reason, "not connected");
+                self.is_connected = false;
                 batch.steps.push(Step::Tell(Told::Disconnected(reason)));
                 self.input(Input::Disconnected, batch);
             }

@@ -18,9 +18,11 @@ pub const REFUSED: u8 = 6;
 pub const STORE: u8 = 7;
 /// The broker was not reached.
 pub const UNREACHABLE: u8 = 8;
+/// Not sealed: the store was restored or copied.
+pub const COPIED: u8 = 9;
 
 /// All of them.
-pub const ALL: [u8; 9] = [
+pub const ALL: [u8; 10] = [
     DONE,
     FAILED,
     USAGE,
@@ -30,6 +32,7 @@ pub const ALL: [u8; 9] = [
     REFUSED,
     STORE,
     UNREACHABLE,
+    COPIED,
 ];
 
 /// Why a command did not do it: what is told, and the exit code.

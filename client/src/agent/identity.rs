@@ -22,6 +22,10 @@ const PROVISIONING: &str = "device/provisioning";
 const CONNECTION: &str = "device/connection";
 const SIGNING: &str = "device/signing";
 const AGREEMENT: &str = "device/agreement";
+/// Keys that wait for the chain.
+const NEXT: &str = "device/next";
+const NEXT_SIGNING: &str = "device/next/signing";
+const NEXT_AGREEMENT: &str = "device/next/agreement";
 
 /// What the store says of the device itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,13 +58,60 @@ pub enum IdentityFailed {
 /// The device of a store.
 pub fn load(store: &Store) -> Result<Identity, IdentityFailed> {
     let named: Named = value(store, IDENTITY)?.ok_or(IdentityFailed::Missing)?;
-    let secret = |name: &str| store.secret(name)?.ok_or_else(|| damaged(name));
     Ok(Identity {
         device: named.device,
         key_version: named.key_version,
-        signing: SigningKey::from_seed(&*secret(SIGNING)?),
-        agreement: AgreementSecret::from_bytes(&*secret(AGREEMENT)?),
+        signing: SigningKey::from_seed(&*key(store, SIGNING)?),
+        agreement: AgreementSecret::from_bytes(&*key(store, AGREEMENT)?),
     })
+}
+
+/// The device with the keys that wait for the chain, if there are some.
+pub fn next(store: &Store) -> Result<Option<Identity>, StoreFailed> {
+    let Some(named) = value::<Named>(store, NEXT)? else {
+        return Ok(None);
+    };
+    Ok(Some(Identity {
+        device: named.device,
+        key_version: named.key_version,
+        signing: SigningKey::from_seed(&*key(store, NEXT_SIGNING)?),
+        agreement: AgreementSecret::from_bytes(&*key(store, NEXT_AGREEMENT)?),
+    }))
+}
+
+/// Makes the keys that the chain is to have next, durably; those of an earlier try are taken again, since the chain may have them
+/// already. Whether they are new is the second part.
+pub fn make_next(store: &mut Store, now: &Identity) -> Result<(Identity, bool), StoreFailed> {
+    let key_version = now.key_version.saturating_add(1);
+    if let Some(next) = next(store)?.filter(|next| next.key_version == key_version) {
+        return Ok((next, false));
+    }
+    let next = Identity {
+        device: now.device.clone(),
+        key_version,
+        signing: SigningKey::generate(&mut OsRng),
+        agreement: AgreementSecret::generate(&mut OsRng),
+    };
+    store.commit(&keep(&next, [NEXT, NEXT_SIGNING, NEXT_AGREEMENT])?)?;
+    Ok((next, true))
+}
+
+/// What makes the next keys the device's, all in one commit; the old ones are erased by it.
+pub fn promotion(next: &Identity) -> Result<Vec<Write>, StoreFailed> {
+    let mut writes = keep(next, [IDENTITY, SIGNING, AGREEMENT])?;
+    writes.push(Write::Delete(NEXT.into()));
+    writes.extend([NEXT_SIGNING, NEXT_AGREEMENT].map(|name| Write::Erase(name.into())));
+    Ok(writes)
+}
+
+fn key(store: &Store, name: &str) -> Result<Zeroizing<[u8; 32]>, StoreFailed> {
+    let secret = store.secret(name)?.ok_or_else(|| damaged(name))?;
+    let mut key = Zeroizing::new([0; 32]);
+    match secret.len() == key.len() {
+        true => key.copy_from_slice(&secret),
+        false => return Err(damaged(name)),
+    }
+    Ok(key)
 }
 
 /// Makes a device's keys, unless the store has them already: keys that were vouched for are not thrown away.
@@ -88,22 +139,25 @@ pub fn make(
         signing: SigningKey::generate(&mut OsRng),
         agreement: AgreementSecret::generate(&mut OsRng),
     };
-    save(&made, store)?;
+    store.commit(&keep(&made, [IDENTITY, SIGNING, AGREEMENT])?)?;
     Ok((made, true))
 }
 
-fn save(identity: &Identity, store: &mut Store) -> Result<(), StoreFailed> {
+/// Keeps a device and its keys under three names.
+fn keep(
+    identity: &Identity,
+    [name, signing, agreement]: [&str; 3],
+) -> Result<Vec<Write>, StoreFailed> {
     let named = Named {
         device: identity.device.clone(),
         key_version: identity.key_version,
     };
-    store.commit(&[
-        put(IDENTITY, &named)?,
-        Write::Keep(SIGNING.into(), identity.signing.expose_seed()),
-        Write::Keep(
-            AGREEMENT.into(),
-            Zeroizing::new(*identity.agreement.expose()),
-        ),
+    let seed = Zeroizing::new(identity.signing.expose_seed().to_vec());
+    let secret = Zeroizing::new(identity.agreement.expose().to_vec());
+    Ok(vec![
+        put(name, &named)?,
+        Write::Keep(signing.into(), seed),
+        Write::Keep(agreement.into(), secret),
     ])
 }
 

@@ -54,6 +54,8 @@ pub enum LinkEvent {
     Disconnected {
         /// Why.
         reason: String,
+        /// Whether the broker may have been told the will.
+        told: bool,
     },
     /// The broker answered to subscriptions.
     Subscribed {
@@ -68,6 +70,17 @@ pub enum LinkEvent {
     Published(Publication, Result<(), NotPublished>),
 }
 
+/// What the broker publishes when the device is gone without a word (MSG-17).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Will {
+    /// Its topic.
+    pub topic: String,
+    /// Its payload, sealed.
+    pub payload: Vec<u8>,
+    /// Seconds that the broker waits: who is back by then is not missed.
+    pub delay: u32,
+}
+
 /// A link to the broker that heals by itself. No method waits for the broker; what comes of it comes as a [`LinkEvent`].
 pub trait Link {
     /// Subscribes, now and whenever it is necessary again (LNK-1). Control messages come with QoS 0: the broker keeps the newest of
@@ -80,6 +93,11 @@ pub trait Link {
     fn publish(&mut self, publication: Publication, topic: &str, payload: Vec<u8>, retain: bool);
     /// Acknowledges a message: the broker need not send it again (MSG-11).
     fn acknowledge(&mut self, ticket: Ticket);
+    /// Tells the will of the next connection. A link that was begun with a will waits for this before each connection: before the
+    /// first one, and after each [`LinkEvent::Disconnected`]. Others do not, and have none.
+    fn will(&mut self, will: Option<Will>);
+    /// Connects again, without being missed: a [`LinkEvent::Disconnected`] comes, and then the connection.
+    fn renew(&mut self);
     /// Waits for what happens next. May be dropped while it waits, without losing anything.
     fn next(&mut self) -> impl Future<Output = LinkEvent> + Send;
     /// Ends the connection in good order; what the broker keeps for the device stays there.

@@ -6,7 +6,7 @@
 //! | [`store`], [`identity`] | the key store, and who the device is |
 //! | [`link`], [`mqtt`] | what is needed of MQTT, and rumqttc behind it |
 //! | [`driver`], [`clock`], [`start`] | carries out what the session decides |
-//! | [`enrol`], [`publish`], [`subscribe`], `init`, `status`, `release` | the commands |
+//! | [`enrol`], [`replace`], [`publish`], [`subscribe`], `init`, `status`, `release` | the commands |
 //! | [`output`] | what is printed |
 
 pub mod address;
@@ -22,6 +22,7 @@ pub mod mqtt;
 pub mod output;
 pub mod publish;
 mod release;
+pub mod replace;
 pub mod start;
 mod status;
 pub mod store;
@@ -60,6 +61,10 @@ fn run(args: &Args) -> Result<(), Failed> {
     match &args.command {
         Command::Init(arguments) => init::run(arguments, &directory, &key, output),
         Command::Enrol(arguments) => wait_for(enrol::run(arguments, &directory, &key, output)),
+        Command::ReplaceKeys(arguments) => {
+            let device = Device::open(&directory, &key)?;
+            wait_for(replace::run(arguments, device, output))
+        }
         Command::Pub(arguments) => {
             let device = Device::open(&directory, &key)?;
             wait_for(publish::run(arguments, device, output))

@@ -1,9 +1,10 @@
 //! The link over MQTT 5, with rumqttc: a persistent session under the device's id, acknowledgements by hand, back-off, and
 //! TLS whenever the address says so.
 
+mod gate;
 mod options;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, io::ErrorKind, time::Duration};
 
 use keyward_protocol::DeviceId;
 use rand_core::{OsRng, RngCore as _};
@@ -13,10 +14,11 @@ use rumqttc::{
 };
 use tokio::{sync::mpsc, task::JoinHandle, time};
 
+use self::gate::{Gate, Keeper};
 pub use self::options::LinkInvalid;
 use super::{
     address::Connection,
-    link::{Interest, Link, LinkEvent, NotPublished, Publication, Received, Ticket},
+    link::{Interest, Link, LinkEvent, NotPublished, Publication, Received, Ticket, Will},
 };
 
 /// Events that wait to be taken before nothing more is read.
@@ -42,13 +44,14 @@ pub struct Mqtt {
     was_connected: bool,
     unacknowledged: BTreeMap<Ticket, ManualAck>,
     tickets: u64,
+    keeper: Keeper,
     poller: JoinHandle<()>,
 }
 
 /// What the task that polls passes on.
 enum FromBroker {
     Connected { resumed: bool },
-    Disconnected { reason: String },
+    Disconnected { reason: String, told: bool },
     Publish(rumqttc::Publish),
 }
 
@@ -59,6 +62,25 @@ impl Mqtt {
     /// When the options contradict each other, or a file that they name cannot be used. That the broker cannot be reached
     /// comes as [`LinkEvent::Disconnected`].
     pub fn begin(connection: &Connection, device: &DeviceId) -> Result<Self, LinkInvalid> {
+        Self::begin_at(connection, device, gate::open())
+    }
+
+    /// The same, but waits before each connection until it was told the will ([`Link::will`]).
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn begin_with_will(
+        connection: &Connection,
+        device: &DeviceId,
+    ) -> Result<Self, LinkInvalid> {
+        Self::begin_at(connection, device, gate::kept())
+    }
+
+    fn begin_at(
+        connection: &Connection,
+        device: &DeviceId,
+        (keeper, gate): (Keeper, Gate),
+    ) -> Result<Self, LinkInvalid> {
         let options = options::of(connection, device)?;
         let (client, eventloop) = AsyncClient::builder(options).unbounded().build();
         let (sender, events) = mpsc::channel(WAITING);
@@ -73,7 +95,8 @@ impl Mqtt {
             was_connected: false,
             unacknowledged: BTreeMap::new(),
             tickets: 0,
-            poller: tokio::spawn(poll(eventloop, sender)),
+            keeper,
+            poller: tokio::spawn(poll(eventloop, sender, gate)),
         })
     }
 
@@ -86,11 +109,11 @@ impl Mqtt {
                 self.resubscribe(forgotten);
                 Some(LinkEvent::Connected { resumed })
             }
-            FromBroker::Disconnected { reason } => {
+            FromBroker::Disconnected { reason, told } => {
                 self.connected = false;
                 // The broker sends them again on the next connection.
                 self.unacknowledged.clear();
-                Some(LinkEvent::Disconnected { reason })
+                Some(LinkEvent::Disconnected { reason, told })
             }
             FromBroker::Publish(publish) => self.received(publish),
         }
@@ -174,6 +197,14 @@ impl Link for Mqtt {
         }
     }
 
+    fn will(&mut self, will: Option<Will>) {
+        self.keeper.tell(will);
+    }
+
+    fn renew(&mut self) {
+        self.keeper.renew();
+    }
+
     async fn next(&mut self) -> LinkEvent {
         loop {
             let told = tokio::select! {
@@ -212,11 +243,30 @@ impl fmt::Debug for Mqtt {
 }
 
 /// Polls the connection; publishes and subscribes nothing itself, so that it never waits for itself.
-async fn poll(mut eventloop: EventLoop, sender: mpsc::Sender<FromBroker>) {
+async fn poll(mut eventloop: EventLoop, sender: mpsc::Sender<FromBroker>, mut gate: Gate) {
     let mut pause = PAUSES.0;
+    gate.pass(&mut eventloop.options).await;
     let mut since = time::Instant::now();
     loop {
-        let told = match eventloop.poll().await {
+        let polled = tokio::select! {
+            polled = eventloop.poll() => Some(polled),
+            () = gate.renewed() => None,
+        };
+        let Some(polled) = polled else {
+            // The connection is dropped without a word, which the broker forgives for as long as it waits with the will.
+            eventloop.clean();
+            let (reason, told) = ("to be connected anew".to_owned(), true);
+            if sender
+                .send(FromBroker::Disconnected { reason, told })
+                .await
+                .is_err()
+            {
+                return;
+            }
+            gate.pass(&mut eventloop.options).await;
+            continue;
+        };
+        let told = match polled {
             Ok(Event::Incoming(Packet::ConnAck(connack))) => {
                 since = time::Instant::now();
                 let resumed = connack.session_present;
@@ -227,9 +277,9 @@ async fn poll(mut eventloop: EventLoop, sender: mpsc::Sender<FromBroker>) {
             Ok(_) => continue,
             Err(ConnectionError::RequestsDone) => return,
             Err(error) => {
-                let reason = error.to_string();
+                let (reason, told) = (error.to_string(), may_be_told(&error));
                 if sender
-                    .send(FromBroker::Disconnected { reason })
+                    .send(FromBroker::Disconnected { reason, told })
                     .await
                     .is_err()
                 {
@@ -239,6 +289,7 @@ async fn poll(mut eventloop: EventLoop, sender: mpsc::Sender<FromBroker>) {
                     pause = PAUSES.0;
                 }
                 time::sleep(by_chance(pause)).await;
+                gate.pass(&mut eventloop.options).await;
                 pause = (pause * 2).min(PAUSES.1);
                 since = time::Instant::now();
                 continue;
@@ -247,6 +298,20 @@ async fn poll(mut eventloop: EventLoop, sender: mpsc::Sender<FromBroker>) {
         if sender.send(told).await.is_err() {
             return;
         }
+    }
+}
+
+/// Whether the broker may have been told the will before the connection failed.
+fn may_be_told(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::Io(error) => !matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+        ),
+        ConnectionError::Tls(_) | ConnectionError::ConnectionRefused(_) => false,
+        _ => true,
     }
 }
 

@@ -36,6 +36,13 @@ pub enum Line {
         /// Whether it was before.
         already: bool,
     },
+    /// The chain has the device's new keys.
+    KeysReplaced {
+        /// The device.
+        device: String,
+        /// Their version.
+        key_version: u32,
+    },
     /// The gateway declined.
     Declined {
         /// Why, in one word.
@@ -186,6 +193,14 @@ impl Line {
                 device, gateway, ..
             } => {
                 format!("{device} is enrolled with gateway {gateway}")
+            }
+            Self::KeysReplaced {
+                device,
+                key_version,
+            } => {
+                format!(
+                    "{device} has new keys (key version {key_version}); the old ones are erased"
+                )
             }
             Self::Sealed {
                 topic,

@@ -1,6 +1,10 @@
 //! `keyward-agent pub`: seals one message as soon as the group's newest key is known, and publishes it.
 
-use std::{io::Read as _, path::Path, time::Duration};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use keyward_protocol::limits;
 use tokio::time::{timeout_at, Instant};
@@ -26,7 +30,7 @@ const DOUBT: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub async fn run(arguments: &Publish, device: Device, output: Output) -> Result<(), Failed> {
-    let payload = payload(arguments)?;
+    let payload = message(&arguments.message, &arguments.file)?;
     let mut driver = device.connect(&arguments.broker, Messages::Leave)?;
     let done = publish(arguments, &payload, &mut driver).await;
     driver.close().await;
@@ -60,11 +64,17 @@ impl From<Failed> for NotDone {
     }
 }
 
-/// The message; from a file or standard input it is not in the list of processes.
-fn payload(arguments: &Publish) -> Result<Zeroizing<Vec<u8>>, Failed> {
+/// A message; from a file or standard input ('-') it is not in the list of processes.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn message(
+    text: &Option<String>,
+    file: &Option<PathBuf>,
+) -> Result<Zeroizing<Vec<u8>>, Failed> {
     let longest = limits::PAYLOAD as u64 + 1;
     let mut bytes = Zeroizing::new(Vec::new());
-    let read = match (&arguments.message, &arguments.file) {
+    let read = match (text, file) {
         (Some(message), _) => {
             bytes.extend_from_slice(message.as_bytes());
             Ok(bytes.len())
@@ -231,6 +241,7 @@ fn refusal(topic: &str, refused: SealRefused) -> Line {
 fn code(refused: &SealRefused) -> u8 {
     match refused {
         SealRefused::Stale => exit::STALE,
+        SealRefused::Copied => exit::COPIED,
         SealRefused::NotProtected
         | SealRefused::NotMember
         | SealRefused::NotPublisher
@@ -242,9 +253,8 @@ fn code(refused: &SealRefused) -> u8 {
         | SealRefused::Frozen
         | SealRefused::Closed
         | SealRefused::NoTime => exit::NO_KEY,
-        SealRefused::Exhausted
-        | SealRefused::SecondWill
-        | SealRefused::TooManyValues { .. }
-        | SealRefused::Message(_) => exit::FAILED,
+        SealRefused::Exhausted | SealRefused::TooManyValues { .. } | SealRefused::Message(_) => {
+            exit::FAILED
+        }
     }
 }

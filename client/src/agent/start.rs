@@ -9,7 +9,7 @@ use super::{
     address::Connection,
     args,
     clock::Clock,
-    driver::{Driver, Messages},
+    driver::{Driver, Heir, Messages, Wanted},
     exit::{self, Failed},
     identity::{self, Identity},
     mqtt::Mqtt,
@@ -90,17 +90,47 @@ impl Device {
         messages: Messages,
     ) -> Result<Driver<Mqtt>, Failed> {
         let connection = broker.connection(Some(&self.remembered))?;
+        let link = Mqtt::begin(&connection, &self.identity.device)?;
+        self.drive(connection, link, messages)
+    }
+
+    /// The same with a will.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_with_will(
+        self,
+        broker: &args::Broker,
+        messages: Messages,
+        will: Wanted,
+    ) -> Result<Driver<Mqtt>, Failed> {
+        let connection = broker.connection(Some(&self.remembered))?;
+        let link = Mqtt::begin_with_will(&connection, &self.identity.device)?;
+        self.drive(connection, link, messages)?.with_will(will)
+    }
+
+    fn drive(
+        self,
+        connection: Connection,
+        link: Mqtt,
+        messages: Messages,
+    ) -> Result<Driver<Mqtt>, Failed> {
         let clock = Clock::start();
         let session = self.session(&connection.prefix, &clock)?;
-        let link = Mqtt::begin(&connection, &self.identity.device)?;
-        Driver::begin(
+        let heir = identity::next(&self.store)?.map(|identity| Heir {
+            identity,
+            provisioning: self.provisioning,
+        });
+        let mut driver = Driver::begin(
             session,
             self.store,
             link,
             clock,
             connection.prefix,
             messages,
-        )
+        )?;
+        driver.expect(heir);
+        Ok(driver)
     }
 
     /// Restores the session for something that needs no broker, and makes durable what it comes to.

@@ -30,6 +30,11 @@ struct Shown {
     revision: Option<u64>,
     groups: Vec<ShownGroup>,
     protected: Vec<String>,
+    /// Version of keys that wait for the chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_key_version: Option<u32>,
+    /// Whether nothing is sealed any more until the keys are replaced.
+    copied: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,6 +90,10 @@ fn look(store: &Store) -> Result<Shown, Failed> {
         revision: status.revision,
         groups: status.groups.into_iter().map(group).collect(),
         protected: status.protected.iter().map(ToString::to_string).collect(),
+        next_key_version: identity::next(store)?.map(|next| next.key_version),
+        copied: status
+            .copied
+            .is_some_and(|version| version >= device.key_version),
     })
 }
 
@@ -122,6 +131,16 @@ fn text(shown: &Shown) -> String {
         shown.broker.clone().unwrap_or_else(unknown),
         list(&shown.protected),
     );
+    if let Some(version) = shown.next_key_version {
+        text.push_str(&format!(
+            "next keys      version {version}, not on the chain yet; run 'keyward-agent replace-keys'\n"
+        ));
+    }
+    if shown.copied {
+        text.push_str(
+            "COPIED         the store was restored or copied, and nothing is sealed; run 'keyward-agent replace-keys'\n",
+        );
+    }
     if shown.groups.is_empty() {
         text.push_str("groups         none\n");
     }
@@ -198,6 +217,8 @@ mod tests {
                 stale: true,
             }],
             protected: vec!["hsu0001".into()],
+            next_key_version: None,
+            copied: false,
         }
     }
 
@@ -209,6 +230,19 @@ mod tests {
             "epoch        2, key NOT held",
             "STALE: heard of the chain 900 s ago",
         ] {
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn people_see_that_the_keys_must_be_replaced() {
+        let copied = Shown {
+            next_key_version: Some(2),
+            copied: true,
+            ..shown()
+        };
+        let text = text(&copied);
+        for expected in ["next keys      version 2", "COPIED "] {
             assert!(text.contains(expected), "{text}");
         }
     }

@@ -9,16 +9,17 @@ use tokio::{
 };
 
 use super::{
-    args::Subscribe,
-    driver::{Driver, Messages, Told},
+    args::{Subscribe, Will},
+    driver::{Driver, Messages, Told, Wanted},
     exit::{self, Failed},
     identity,
     link::Link,
     output::{Line, Message, Output},
+    publish::message,
     start::Device,
     store::{Store, StoreFailed},
 };
-use crate::session::{Action, Delivery, Notice};
+use crate::session::{Action, Delivery, Notice, SealRefused};
 
 /// The filters of the last run: the broker may have kept those subscriptions.
 const FILTERS: &str = "agent/filters";
@@ -28,7 +29,10 @@ const UNHEARD: Duration = Duration::from_secs(2);
 /// Runs the command.
 pub async fn run(arguments: &Subscribe, device: Device, output: Output) -> Result<(), Failed> {
     let before = filters(&device.store)?;
-    let mut driver = device.connect(&arguments.broker, Messages::Take)?;
+    let mut driver = match will(&arguments.will)? {
+        Some(will) => device.connect_with_will(&arguments.broker, Messages::Take, will)?,
+        None => device.connect(&arguments.broker, Messages::Take)?,
+    };
     let mut subscriber = Subscriber::new(&arguments.topics, output);
     subscriber.subscribe(before, &mut driver)?;
     let done = subscriber.listen(&mut driver).await;
@@ -40,6 +44,20 @@ pub async fn run(arguments: &Subscribe, device: Device, output: Output) -> Resul
         Err(Ended::Failed(failed)) => Err(failed),
         Ok(()) => Ok(()),
     }
+}
+
+/// The will that was asked for.
+fn will(arguments: &Will) -> Result<Option<Wanted>, Failed> {
+    let Some(topic) = arguments.will_topic.clone() else {
+        return Ok(None);
+    };
+    let payload = message(&arguments.will_payload, &arguments.will_file)?;
+    let delay = arguments.will_delay;
+    Ok(Some(Wanted {
+        topic,
+        payload,
+        delay,
+    }))
 }
 
 fn filters(store: &Store) -> Result<Vec<String>, StoreFailed> {
@@ -162,6 +180,11 @@ impl Subscriber {
             }
             Told::Published(..) => None,
             Told::Session(action) => self.action(action),
+            Told::Will(held) => self.will(held),
+            Told::KeysReplaced(version) => {
+                let text = format!("keys of version {version} took over");
+                Some(notice("keys-taken-over", text))
+            }
         })
     }
 
@@ -179,7 +202,7 @@ impl Subscriber {
         match action {
             Action::Deliver(delivery) => self
                 .wants(&delivery.topic)
-                .then(|| Line::Message(message(delivery))),
+                .then(|| Line::Message(opened(delivery))),
             Action::Pass { topic, payload, .. } => {
                 let message = Message {
                     topic,
@@ -208,6 +231,21 @@ impl Subscriber {
         wants
     }
 
+    /// Programs get both; people that there is none.
+    fn will(&self, held: Result<u32, SealRefused>) -> Option<Line> {
+        match held {
+            Ok(epoch) if self.output.is_json() => {
+                let text = format!("the broker has this device's will, sealed in epoch {epoch}");
+                Some(notice("will", text))
+            }
+            Ok(_) => None,
+            Err(refused) => {
+                let text = format!("the broker has no will of this device now: {refused}");
+                Some(notice("no-will", text))
+            }
+        }
+    }
+
     /// Programs get everything; people what they should know, and the rest in the log.
     fn notice(&self, told: &Notice) -> Option<Line> {
         match told.is_alarm() {
@@ -234,7 +272,7 @@ fn notice(kind: &str, text: String) -> Line {
     }
 }
 
-fn message(delivery: Delivery) -> Message {
+fn opened(delivery: Delivery) -> Message {
     let message = Message {
         topic: delivery.topic,
         group: Some(delivery.group.to_string()),

@@ -1,6 +1,6 @@
 //! Control messages: who may say what, the owner's statement and its key (STM-1, STM-2, STM-11, STM-12).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
 use keyward_crypto::{hash::hash_of, sign::verify};
 use keyward_protocol::{
@@ -127,8 +127,23 @@ impl Session {
 
     /// The owner's statement key: of the newest certificate, else of the provisioning.
     pub(super) fn owner_key(&self) -> VerifyingKey {
-        let told = self.durable.owner.map(|owner| owner.key);
+        let told = self.anchor().map(|anchor| anchor.key);
         told.unwrap_or(self.provisioned.owner.statement_key)
+    }
+
+    /// The owner's statement key with the serial of its certificate: the newest that was accepted or provisioned. Who is provisioned
+    /// again may be given a newer one than it has accepted.
+    fn anchor(&self) -> Option<OwnerKey> {
+        let owner = &self.provisioned.owner;
+        let provisioned = owner.anchor_serial.map(|serial| OwnerKey {
+            key: owner.statement_key,
+            serial,
+        });
+        match (self.durable.owner, provisioned) {
+            (Some(told), Some(given)) if told.serial < given.serial => Some(given),
+            (Some(told), _) => Some(told),
+            (None, given) => given,
+        }
     }
 
     /// A new statement key of the owner, signed by the current one or by the authority (STM-11).
@@ -139,7 +154,7 @@ impl Session {
         if *gateway != owner.name || claims.gateway != owner.account {
             return Err(ControlRefused::Misplaced);
         }
-        let known = self.durable.owner;
+        let known = self.anchor();
         let by_authority = believe(self, unverified.clone(), &self.provisioned.authority_key);
         by_authority.or_else(|_| believe(self, unverified, &self.owner_key()))?;
         let (key, serial) = (claims.statement_key, claims.serial);
@@ -207,7 +222,9 @@ impl Session {
     fn accept(&mut self, held: Held<DeviceStatement>) {
         self.told = true;
         self.clock.reached(held.body.chain_time);
-        let before: Vec<GroupId> = self.live.keys().cloned().collect();
+        // Also groups that were left by a start with other keys: no secret stays behind.
+        let held_of = self.durable.secrets.keys().map(|(group, _)| group.clone());
+        let before: BTreeSet<GroupId> = self.live.keys().cloned().chain(held_of).collect();
         let groups = held.body.groups.len();
         self.change(Change::Device(held));
         self.tell(Notice::Told { groups });
@@ -219,7 +236,8 @@ impl Session {
             self.leave(group);
         }
         self.protect_stated();
-        for group in after.iter().filter(|group| !before.contains(group)) {
+        let entered: BTreeSet<GroupId> = self.live.keys().cloned().collect();
+        for group in after.iter().filter(|group| !entered.contains(group)) {
             self.enter(group);
             self.tell(Notice::Joined(group.clone()));
         }

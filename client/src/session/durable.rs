@@ -139,6 +139,8 @@ pub enum Change {
     Value(ValueKey, ValueSeen),
     /// The device retains this on a topic, or nothing any more.
     Retain(String, Option<Retained>),
+    /// Somebody else seals with this version of the device's keys, or its store was restored (MSG-9, MSG-10).
+    Copied(u32),
 }
 
 /// Everything that survives a crash.
@@ -168,6 +170,8 @@ pub struct Durable {
     pub values: BTreeMap<ValueKey, ValueSeen>,
     /// What the device itself retains.
     pub retained: BTreeMap<String, Retained>,
+    /// The version of the device's keys that nothing may be sealed with any more, if there is one.
+    pub copied: Option<u32>,
 }
 
 impl Durable {
@@ -209,6 +213,7 @@ impl Durable {
             Change::Retain(topic, None) => {
                 self.retained.remove(&topic);
             }
+            Change::Copied(key_version) => self.copied = Some(key_version),
         }
     }
 

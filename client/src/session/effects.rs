@@ -196,7 +196,8 @@ pub enum Kind {
     Live,
     /// A value that the broker retains. The session keeps it, and publishes it sealed anew when the epoch changes (MSG-12).
     Retained,
-    /// The device's will, to be given to the broker in CONNECT (MSG-17).
+    /// The device's will, to be given to the broker in CONNECT: another one for each connection, with a boot of its own
+    /// (MSG-17).
     Will,
 }
 

@@ -40,6 +40,8 @@ pub struct Owner {
     pub name: GatewayName,
     /// The key that it signed statements with on the day of provisioning.
     pub statement_key: VerifyingKey,
+    /// Serial of the anchor certificate that told that key, if one did: an older one is refused from the first day (STM-11).
+    pub anchor_serial: Option<u64>,
 }
 
 /// What a device was provisioned with (PRV-1): all that it trusts.
@@ -65,6 +67,8 @@ impl From<&keyward_protocol::provisioning::Provisioning> for Provisioned {
                 account: provisioning.gateway.account,
                 name: provisioning.gateway.name.clone(),
                 statement_key: provisioning.gateway.statement_key,
+                // A provisioning does not say it yet.
+                anchor_serial: None,
             },
             protected_topics: provisioning.protected_topics.clone(),
         }

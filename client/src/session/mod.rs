@@ -85,8 +85,10 @@ pub struct Session {
     live: BTreeMap<GroupId, Live>,
     /// Next counters of this boot. They stay when a group is left: its key could come again (MSG-9).
     counters: BTreeMap<GroupId, Counters>,
-    /// Whether this start has a boot of its own (MSG-9).
-    has_boot: bool,
+    /// The boot of this start (MSG-9); none: boots are used up.
+    boot: Option<u32>,
+    /// The boot of the newest will: each connection's will has one of its own, so that each is accepted once (MSG-17).
+    will_boot: u32,
     pending: BTreeMap<Asked, Pending>,
     receipting: BTreeMap<GroupId, Receipting>,
     subscribed: BTreeSet<(String, Interest)>,
@@ -137,7 +139,8 @@ impl Session {
             durable,
             live: BTreeMap::new(),
             counters: BTreeMap::new(),
-            has_boot: false,
+            boot: None,
+            will_boot: 0,
             pending: BTreeMap::new(),
             receipting: BTreeMap::new(),
             subscribed: BTreeSet::new(),
@@ -205,10 +208,14 @@ impl Session {
 
     /// A boot that was not used before (MSG-9).
     fn take_boot(&mut self) {
-        if let Some(boot) = self.durable.boot.checked_add(1) {
-            self.change(Change::Boot(boot));
-            self.has_boot = true;
-        }
+        self.boot = self.next_boot();
+        self.will_boot = self.durable.boot;
+    }
+
+    fn next_boot(&mut self) -> Option<u32> {
+        let boot = self.durable.boot.checked_add(1)?;
+        self.change(Change::Boot(boot));
+        Some(boot)
     }
 
     /// What was known before this start.
@@ -247,9 +254,10 @@ impl Session {
         self.repeat_receipts();
     }
 
-    /// The owner's statement, if one was believed.
+    /// The owner's statement for the present keys, if one was believed (STM-2).
     fn stated(&self) -> Option<&DeviceStatement> {
-        self.durable.device.as_ref().map(|held| &held.body)
+        let held = self.durable.device.as_ref().map(|held| &held.body);
+        held.filter(|device| device.key_version == self.identity.key_version)
     }
 
     /// The groups that the owner's statement lists (STM-1).

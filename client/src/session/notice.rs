@@ -117,6 +117,9 @@ pub enum Notice {
         /// The device.
         device: DeviceId,
     },
+    /// ALARM: a message is signed with this device's keys and its store knows nothing of it: the store was restored, or copied.
+    /// Nothing is sealed any more until the keys are replaced (MSG-9, MSG-10).
+    Copied(GroupId),
     /// ALARM: a gateway says two things of the same revision (STM-4).
     Conflict {
         /// The topic that it said it on.
@@ -160,6 +163,7 @@ impl Notice {
             Self::Fresh(_) => "fresh",
             Self::OwnerKey { .. } => "owner-key",
             Self::Clone { .. } => "clone",
+            Self::Copied(_) => "copied",
             Self::Conflict { .. } => "conflict",
             Self::KeysReplaced { .. } => "keys-replaced",
             Self::TopicConflict(_) => "topic-conflict",
@@ -174,6 +178,7 @@ impl Notice {
         matches!(
             self,
             Self::Clone { .. }
+                | Self::Copied(_)
                 | Self::Conflict { .. }
                 | Self::KeysReplaced { .. }
                 | Self::TopicConflict(_)
@@ -204,6 +209,10 @@ impl fmt::Display for Notice {
             Self::Clone { group, device } => write!(
                 f,
                 "ALARM: two messages of {device} in group {group} have the same counter: its keys or its store were copied; give it new keys"
+            ),
+            Self::Copied(group) => write!(
+                f,
+                "ALARM: a message in group {group} is signed with this device's keys, and its store knows nothing of it: the store was restored, or copied; nothing is sealed any more until the keys are replaced"
             ),
             Self::Conflict { topic, revision } => {
                 write!(f, "ALARM: two different statements of revision {revision} on {topic}; the first one stands")

@@ -188,7 +188,9 @@ impl Session {
     fn admit(&self, incoming: &Incoming<'_>) -> Result<Policy, Stop> {
         let group = &incoming.group;
         let stated = self.stated_group(group).ok_or(Refusal::NotMember)?;
-        if !stated.role.subscribes() {
+        // What is sealed in its own name a device looks at also where it reads nothing: it may be evidence.
+        let is_own = self.own_index(group) == Some(incoming.header().sender);
+        if !stated.role.subscribes() && !is_own {
             return Err(Refusal::NotSubscriber.into());
         }
         let statement = self
@@ -353,13 +355,27 @@ impl Session {
             .counters
             .get(&incoming.group)
             .map_or(0, |counters| counters.next(stream));
-        if (boot, counter) >= (self.durable.boot, used) {
+        let ours = match stream {
+            Stream::Will => self.will_boot,
+            Stream::Live | Stream::Retained => self.boot.unwrap_or(self.durable.boot),
+        };
+        if (boot, counter) >= (ours, used) {
             self.tell(Notice::Clone {
                 group: incoming.group.clone(),
                 device: sender.clone(),
             });
+            self.stop_sealing(incoming);
         }
         Err(Refusal::Own)
+    }
+
+    /// Somebody has sealed with this device's keys what this store knows nothing of. Where messages are signed nobody else could
+    /// have forged it, and the device must not go on with these keys.
+    fn stop_sealing(&mut self, incoming: &Incoming<'_>) {
+        if incoming.header().signed && !self.is_copied() {
+            self.change(Change::Copied(self.identity.key_version));
+            self.tell(Notice::Copied(incoming.group.clone()));
+        }
     }
 
     /// Whether a message is too old, or of the future (MSG-15).

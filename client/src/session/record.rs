@@ -1,4 +1,4 @@
-//! Changes as a store keeps them: named values, and named secrets of 32 bytes that it wraps.
+//! Changes as a store keeps them: named values, and named secrets that it wraps.
 
 use alloc::{
     format,
@@ -26,8 +26,8 @@ pub enum Record {
     Put(String, Vec<u8>),
     /// Forget the value of a name.
     Delete(String),
-    /// Keep a secret under a name, wrapped (KEY-9).
-    Keep(String, Zeroizing<[u8; 32]>),
+    /// Keep a secret under a name, wrapped (KEY-9): a key, or what an application retains.
+    Keep(String, Zeroizing<Vec<u8>>),
     /// Erase the secret of a name.
     Erase(String),
 }
@@ -56,9 +56,10 @@ impl From<&Change> for Record {
                 put(&format!("page/{group}/{}", page.page), &|| page.encode())
             }
             Change::DropPage(group, page) => Self::Delete(format!("{PREFIX}page/{group}/{page}")),
-            Change::Secret(group, epoch, secret) => {
-                Self::Keep(secret_name(group, *epoch), Zeroizing::new(*secret.expose()))
-            }
+            Change::Secret(group, epoch, secret) => Self::Keep(
+                secret_name(group, *epoch),
+                Zeroizing::new(secret.expose().to_vec()),
+            ),
             Change::Erase(group, epoch) => Self::Erase(secret_name(group, *epoch)),
             Change::Received(key, Step::Put(boot, at, block)) => {
                 Self::Put(window_name(key, *boot, *at), block.encode())
@@ -76,16 +77,21 @@ impl From<&Change> for Record {
                     seen.encode()
                 })
             }
+            Change::Copied(key_version) => put("copied", &|| key_version.encode()),
             Change::Retain(topic, Some(value)) => {
-                put(&format!("retain/{topic}"), &|| value.encode())
+                Self::Keep(retain_name(topic), Zeroizing::new(value.encode()))
             }
-            Change::Retain(topic, None) => Self::Delete(format!("{PREFIX}retain/{topic}")),
+            Change::Retain(topic, None) => Self::Erase(retain_name(topic)),
         }
     }
 }
 
 fn secret_name(group: &GroupId, epoch: u32) -> String {
     format!("{PREFIX}secret/{group}/{epoch}")
+}
+
+fn retain_name(topic: &str) -> String {
+    format!("{PREFIX}retain/{topic}")
 }
 
 fn window_name(key: &WindowKey, boot: u32, at: u64) -> String {
@@ -107,7 +113,7 @@ impl Durable {
     /// When one of them was not written by [`Record`].
     pub fn load(
         values: impl IntoIterator<Item = (String, Vec<u8>)>,
-        secrets: impl IntoIterator<Item = (String, Zeroizing<[u8; 32]>)>,
+        secrets: impl IntoIterator<Item = (String, Zeroizing<Vec<u8>>)>,
     ) -> Result<Self, Damaged> {
         let mut durable = Self::default();
         for (name, value) in values {
@@ -126,17 +132,17 @@ fn decode<T: Decode>(mut value: &[u8]) -> Option<T> {
     T::decode_all(&mut value).ok()
 }
 
-fn secret_change(name: &str, secret: &[u8; 32]) -> Option<Change> {
-    let (group, epoch) = name
-        .strip_prefix(PREFIX)?
-        .strip_prefix("secret/")?
-        .split_once('/')?;
-    let secret = EpochSecret::new(*secret);
-    Some(Change::Secret(
-        group.parse().ok()?,
-        epoch.parse().ok()?,
-        secret,
-    ))
+fn secret_change(name: &str, secret: &[u8]) -> Option<Change> {
+    let (kind, rest) = name.strip_prefix(PREFIX)?.split_once('/')?;
+    Some(match kind {
+        "secret" => {
+            let (group, epoch) = rest.split_once('/')?;
+            let secret = EpochSecret::of(secret.try_into().ok()?);
+            Change::Secret(group.parse().ok()?, epoch.parse().ok()?, secret)
+        }
+        "retain" => Change::Retain(rest.to_string(), Some(decode(secret)?)),
+        _ => return None,
+    })
 }
 
 fn change(name: &str, value: &[u8]) -> Option<Change> {
@@ -153,7 +159,7 @@ fn change(name: &str, value: &[u8]) -> Option<Change> {
         "page" => Change::Page(rest.split_once('/')?.0.parse().ok()?, decode(value)?),
         "window" => window_change(rest, decode(value)?)?,
         "value" => Change::Value(value_key(rest)?, decode(value)?),
-        "retain" => Change::Retain(rest.to_string(), Some(decode(value)?)),
+        "copied" => Change::Copied(decode(value)?),
         _ => return None,
     })
 }

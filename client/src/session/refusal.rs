@@ -185,9 +185,11 @@ pub enum SealRefused {
     /// Counters are used up (MSG-9).
     #[error("the counters of this start are used up; start anew")]
     Exhausted,
-    /// This will was sealed already for this start (MSG-17).
-    #[error("a start has one will for each group; start anew")]
-    SecondWill,
+    /// Somebody else seals with this device's keys, or its store was restored (MSG-9, MSG-10).
+    #[error(
+        "somebody has sealed with this device's keys what this store knows nothing of: it was restored, or copied; replace the keys"
+    )]
+    Copied,
     /// More retained values, or more bytes of them, than a session keeps.
     #[error("too many retained values; at most {max}")]
     TooManyValues {
@@ -216,7 +218,7 @@ impl SealRefused {
             Self::Closed => "Closed",
             Self::NoTime => "NoTime",
             Self::Exhausted => "Exhausted",
-            Self::SecondWill => "SecondWill",
+            Self::Copied => "Copied",
             Self::TooManyValues { .. } => "TooManyValues",
             Self::Message(MessageNotSealed::Topic) => "Topic",
             Self::Message(MessageNotSealed::TooLong { .. }) => "TooLong",

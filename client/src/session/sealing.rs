@@ -85,6 +85,14 @@ impl Session {
         Ok(sealed)
     }
 
+    /// The epoch in which a message for a topic would be sealed now.
+    ///
+    /// # Errors
+    /// Says why nothing may be sealed now.
+    pub fn sealable(&self, topic: &str) -> Result<u32, SealRefused> {
+        Ok(self.permit(topic)?.epoch)
+    }
+
     /// Whether and how a message may be sealed for a topic now.
     pub(super) fn permit(&self, topic: &str) -> Result<Permit, SealRefused> {
         let group = match self.route(topic) {
@@ -93,6 +101,9 @@ impl Session {
             Route::Protected => return Err(SealRefused::NotMember),
             Route::Open => return Err(SealRefused::NotProtected),
         };
+        if self.is_copied() {
+            return Err(SealRefused::Copied);
+        }
         let stated = self.stated_group(&group).ok_or(SealRefused::NotMember)?;
         if !stated.role.publishes() {
             return Err(SealRefused::NotPublisher);
@@ -140,6 +151,13 @@ impl Session {
         }
     }
 
+    /// Whether somebody else seals with these keys, or the store was restored: until the keys are replaced nothing may be
+    /// sealed, since a boot and a counter could be used twice (MSG-9, MSG-10).
+    pub(super) fn is_copied(&self) -> bool {
+        let copied = self.durable.copied;
+        copied.is_some_and(|version| version >= self.identity.key_version)
+    }
+
     fn seconds(&self) -> Option<u32> {
         u32::try_from(self.clock.now_ms()? / 1000).ok()
     }
@@ -153,17 +171,15 @@ impl Session {
         kind: Kind,
     ) -> Result<Sealed, SealRefused> {
         let (group, stream) = (&permit.group, kind.stream());
-        let counter = self.counters.entry(group.clone()).or_default().next(stream);
-        if !self.has_boot || counter == u64::MAX {
-            return Err(SealRefused::Exhausted);
-        }
-        if stream == Stream::Will && counter > 0 {
-            return Err(SealRefused::SecondWill);
-        }
         let key = self
             .group_key(group, permit.epoch)
             .ok_or(SealRefused::NotReady)?;
-        let key = key.message_key(permit.index, self.durable.boot, stream);
+        let boot = self.boot_for(group, stream).ok_or(SealRefused::Exhausted)?;
+        let counter = self.counters.entry(group.clone()).or_default().next(stream);
+        if counter == u64::MAX {
+            return Err(SealRefused::Exhausted);
+        }
+        let key = key.message_key(permit.index, boot, stream);
         let signer = permit.is_signed.then_some(&self.identity.signing);
         let bytes = key.seal(counter, topic, permit.time, payload, signer)?;
         self.counters
@@ -178,6 +194,23 @@ impl Session {
             stale: permit.stale,
             changes: alloc::vec::Vec::new(),
         })
+    }
+
+    /// The boot that a message is sealed with: this start's, and for each will one of its own, since a receiver accepts one
+    /// will of a boot (MSG-17).
+    fn boot_for(&mut self, group: &GroupId, stream: Stream) -> Option<u32> {
+        let of_start = self.boot?;
+        if stream != Stream::Will {
+            return Some(of_start);
+        }
+        let counters = self.counters.get(group);
+        if counters.is_some_and(|counters| counters.will > 0) {
+            self.will_boot = self.next_boot()?;
+            self.counters
+                .values_mut()
+                .for_each(|counters| counters.will = 0);
+        }
+        Some(self.will_boot)
     }
 }
 

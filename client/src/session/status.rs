@@ -44,6 +44,8 @@ pub struct Status {
     pub groups: Vec<GroupStatus>,
     /// Topic filters that are protected.
     pub protected: Vec<TopicFilter>,
+    /// The version of the device's keys that nothing may be sealed with any more, if there is one.
+    pub copied: Option<u32>,
 }
 
 impl Status {
@@ -59,6 +61,7 @@ impl Status {
                 .map(|stated| group(durable, stated, wall_ms))
                 .collect(),
             protected: protected.map(|(filter, _)| filter.clone()).collect(),
+            copied: durable.copied,
         }
     }
 }

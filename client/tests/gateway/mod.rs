@@ -1,10 +1,16 @@
 //! A gateway without a chain: vouches for devices, answers their requests, and says and grants what a test wants.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+mod answers;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use keyward_client::agent::{
     address::Connection,
-    link::{Interest, Link, LinkEvent, Publication, Received},
+    link::{Interest, Link, LinkEvent},
     mqtt::Mqtt,
 };
 use keyward_crypto::{epoch, grant, hash, sign::sign_message, SigningKey};
@@ -13,33 +19,47 @@ use keyward_protocol::{
     grant::{EpochSecret, Grant, GrantedEpoch},
     policy::Policy,
     provisioning::{EnrolmentRequest, OwnerGateway, Provisioning},
-    registration::Voucher,
-    request::{Ask, Request, Response, Status},
-    signing::{Body, Unverified},
+    registration::{KeyReplacement, Voucher},
+    signing::Body,
     statement::{
         Custodian, DeviceGroup, DeviceStatement, EpochCommitment, GroupState, GroupStatement,
         Publisher, PublisherPage,
     },
     topic::{ControlTopic, Filters, TopicFilter, PREFIX},
-    AccountId, BlockHash, Genesis, GroupId, Role,
+    AccountId, BlockHash, DeviceId, Genesis, GroupId, Role, VerifyingKey,
 };
 use rand_core::OsRng;
 use tokio::sync::{mpsc, oneshot};
 
-const GENESIS: Genesis = Genesis([7; 32]);
+pub const GENESIS: Genesis = Genesis([7; 32]);
 const ACCOUNT: AccountId = AccountId([9; 32]);
 const FIRST: BlockRef = BlockRef {
     number: 1,
     hash: BlockHash([1; 32]),
 };
 
-/// How the gateway answers to enrolments.
-#[derive(Clone, Copy)]
+/// How the gateway answers to enrolments and key replacements.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Accepts, and enrols.
+    /// Accepts, and does it.
     Enrols,
+    /// Does it, and says nothing.
+    Silent,
+    /// Says and does nothing.
+    Deaf,
     /// Refuses.
     Refuses(keyward_protocol::request::Refusal),
+}
+
+/// What the gateway was asked, and how it answers.
+pub struct Desk {
+    pub answer: Answer,
+    /// Replacements that it was asked for, each time.
+    pub asked: Vec<KeyReplacement>,
+    /// The keys of each device on chain, and their version.
+    pub keys: BTreeMap<DeviceId, (VerifyingKey, u32)>,
+    /// Revision of the newest device statement.
+    revision: u64,
 }
 
 type Outgoing = (String, Vec<u8>, oneshot::Sender<()>);
@@ -52,6 +72,11 @@ pub struct Gateway {
     filter: TopicFilter,
     outgoing: mpsc::UnboundedSender<Outgoing>,
     revision: u64,
+    /// What the group is doing.
+    pub state: GroupState,
+    secrets: BTreeMap<u32, EpochSecret>,
+    joined: BTreeMap<DeviceId, u32>,
+    desk: Arc<Mutex<Desk>>,
 }
 
 /// A member of the group, as a statement says it.
@@ -70,7 +95,13 @@ impl Gateway {
         link.subscribe(&[format!("{PREFIX}/device/+/gw1/#")], Interest::Application);
         while !matches!(link.next().await, LinkEvent::Subscribed { .. }) {}
         let (outgoing, queue) = mpsc::unbounded_channel();
-        tokio::spawn(run(link, key.clone(), answer, queue));
+        let desk = Arc::new(Mutex::new(Desk {
+            answer,
+            asked: Vec::new(),
+            keys: BTreeMap::new(),
+            revision: 0,
+        }));
+        tokio::spawn(answers::run(link, key.clone(), desk.clone(), queue));
         Self {
             key,
             authority: SigningKey::generate(&mut OsRng),
@@ -78,7 +109,21 @@ impl Gateway {
             filter: topic.parse().unwrap(),
             outgoing,
             revision: 0,
+            state: GroupState::Active,
+            secrets: BTreeMap::new(),
+            joined: BTreeMap::new(),
+            desk,
         }
+    }
+
+    /// What it was asked.
+    pub fn desk(&self) -> std::sync::MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap()
+    }
+
+    /// The secret of an epoch.
+    pub fn secret(&self, epoch: u32) -> EpochSecret {
+        self.secrets[&epoch].clone()
     }
 
     /// What the authority gives a device.
@@ -107,13 +152,27 @@ impl Gateway {
         }
     }
 
-    /// Says that these are the group's members in this epoch, `age` seconds ago.
+    /// The next revision, which is above that of every device statement.
+    fn revise(&mut self) {
+        let mut desk = self.desk.lock().unwrap();
+        self.revision = self.revision.max(desk.revision) + 1;
+        desk.revision = self.revision;
+    }
+
+    /// Says that these are the group's members in this epoch, `age` seconds ago. Each is granted what it may have since it is a
+    /// member.
     pub async fn state(&mut self, epoch: u32, members: &[Member<'_>], policy: &Policy, age: u64) {
-        self.revision += 1;
-        let secret = epoch::generate_secret(&mut OsRng);
+        self.revise();
+        let awaited = self.state == GroupState::Awaiting;
+        if !awaited {
+            let new = || epoch::generate_secret(&mut OsRng);
+            self.secrets.entry(epoch).or_insert_with(new);
+        }
+        let is_member = |device: &DeviceId| members.iter().any(|one| one.request.device == *device);
+        self.joined.retain(|device, _| is_member(device));
         let chain_time = now().saturating_sub(age * 1000);
         let page = self.page(members);
-        let statement = self.statement(epoch, &secret, &page, policy);
+        let statement = self.statement(epoch, &page, policy);
         let signed = sign_message(GENESIS, statement, &self.key).unwrap();
         let beacon = Beacon {
             gateway: ACCOUNT,
@@ -126,7 +185,9 @@ impl Gateway {
         for member in members {
             self.device(member.request, Some(member.role), chain_time)
                 .await;
-            self.grant(member.request, epoch, &secret).await;
+            let device = member.request.device.clone();
+            let joined = *self.joined.entry(device).or_insert(epoch);
+            self.grant(member.request, joined).await;
         }
         let (name, group) = ("gw1".parse().unwrap(), self.group.clone());
         self.publish(
@@ -171,7 +232,8 @@ impl Gateway {
 
     /// Says that a device is in nothing any more.
     pub async fn remove(&mut self, request: &EnrolmentRequest) {
-        self.revision += 1;
+        self.revise();
+        self.joined.remove(&request.device);
         self.device(request, None, now()).await;
     }
 
@@ -202,27 +264,24 @@ impl Gateway {
         }
     }
 
-    fn statement(
-        &self,
-        epoch: u32,
-        secret: &EpochSecret,
-        page: &PublisherPage,
-        policy: &Policy,
-    ) -> GroupStatement {
-        let commitment = epoch::commitment(&GENESIS, &self.group, epoch, &ACCOUNT, secret);
-        let commitment = EpochCommitment {
-            epoch,
-            commitment,
-            custodian: 0,
-        };
+    fn statement(&self, epoch: u32, page: &PublisherPage, policy: &Policy) -> GroupStatement {
+        let oldest = epoch.saturating_sub(policy.history);
+        let held = self.secrets.range(oldest..=epoch);
+        let commitments: Vec<_> = held
+            .map(|(epoch, secret)| EpochCommitment {
+                epoch: *epoch,
+                commitment: epoch::commitment(&GENESIS, &self.group, *epoch, &ACCOUNT, secret),
+                custodian: 0,
+            })
+            .collect();
         GroupStatement {
             gateway: ACCOUNT,
             group: self.group.clone(),
             revision: self.revision,
             epoch,
-            state: GroupState::Active,
+            state: self.state,
             custodians: vec![ACCOUNT].try_into().unwrap(),
-            commitments: vec![commitment].try_into().unwrap(),
+            commitments: commitments.try_into().unwrap(),
             policy: policy.clone(),
             filters: Filters::new([self.filter.clone()]).unwrap(),
             pages: vec![hash::page_hash(&GENESIS, page)].try_into().unwrap(),
@@ -231,16 +290,21 @@ impl Gateway {
         }
     }
 
-    async fn grant(&self, request: &EnrolmentRequest, epoch: u32, secret: &EpochSecret) {
-        let granted = GrantedEpoch {
-            epoch,
-            secret: secret.clone(),
-        };
+    /// The newest 33 epochs since a member joined (KEY-7).
+    async fn grant(&self, request: &EnrolmentRequest, joined: u32) {
+        let since = self.secrets.range(joined..).rev().take(33);
+        let mut epochs: Vec<_> = since
+            .map(|(epoch, secret)| GrantedEpoch {
+                epoch: *epoch,
+                secret: secret.clone(),
+            })
+            .collect();
+        epochs.reverse();
         let grant = Grant {
             group: self.group.clone(),
             device: request.device.clone(),
             key_version: request.key_version,
-            epochs: vec![granted].try_into().unwrap(),
+            epochs: epochs.try_into().unwrap(),
             extensions: Default::default(),
         };
         let sealed = grant::seal(&grant, &request.agreement_key, &mut OsRng).unwrap();
@@ -270,94 +334,4 @@ impl Gateway {
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(since.as_millis()).unwrap()
-}
-
-async fn run(
-    mut link: Mqtt,
-    key: SigningKey,
-    answer: Answer,
-    mut queue: mpsc::UnboundedReceiver<Outgoing>,
-) {
-    let mut waiting = std::collections::BTreeMap::new();
-    let mut next = 1;
-    loop {
-        tokio::select! {
-            Some((topic, payload, done)) = queue.recv() => {
-                link.publish(Publication(next), &topic, payload, true);
-                waiting.insert(Publication(next), done);
-                next += 1;
-            }
-            event = link.next() => match event {
-                LinkEvent::Received(received) => {
-                    link.acknowledge(received.ticket);
-                    respond(&mut link, &key, answer, &received);
-                }
-                LinkEvent::Published(publication, outcome) => {
-                    outcome.unwrap();
-                    waiting.remove(&publication).map(|done| done.send(()));
-                }
-                _ => {}
-            },
-        }
-    }
-}
-
-fn respond(link: &mut Mqtt, key: &SigningKey, answer: Answer, received: &Received) {
-    let Ok(request) = Unverified::<Request>::from_wire(&received.payload) else {
-        return;
-    };
-    let request = request.claims();
-    if !matches!(request.ask, Ask::Enrol { .. }) {
-        return;
-    }
-    match answer {
-        Answer::Enrols => {
-            send_response(link, key, request, Status::Accepted);
-            send_response(link, key, request, Status::Done);
-            send_statement(link, key, request);
-        }
-        Answer::Refuses(refusal) => send_response(link, key, request, Status::Refused(refusal)),
-    }
-}
-
-fn send_response(link: &mut Mqtt, key: &SigningKey, request: &Request, status: Status) {
-    let response = Response {
-        gateway: ACCOUNT,
-        device: request.device.clone(),
-        nonce: request.nonce,
-        status,
-        reason: Default::default(),
-        block: FIRST,
-        chain_time: now(),
-    };
-    let topic = ControlTopic::Response("gw1".parse().unwrap(), request.device.clone());
-    let signed = sign_message(GENESIS, response, key).unwrap();
-    link.publish(
-        Publication(0),
-        &topic.to_topic(PREFIX),
-        signed.to_wire(),
-        false,
-    );
-}
-
-/// The device is on chain, and in no group.
-fn send_statement(link: &mut Mqtt, key: &SigningKey, request: &Request) {
-    let statement = DeviceStatement {
-        gateway: ACCOUNT,
-        device: request.device.clone(),
-        key_version: request.key_version,
-        revision: 0,
-        groups: Default::default(),
-        block: FIRST,
-        chain_time: now(),
-        extensions: Default::default(),
-    };
-    let topic = ControlTopic::DeviceState("gw1".parse().unwrap(), request.device.clone());
-    let signed = sign_message(GENESIS, statement, key).unwrap();
-    link.publish(
-        Publication(0),
-        &topic.to_topic(PREFIX),
-        signed.to_wire(),
-        true,
-    );
 }

@@ -246,6 +246,53 @@ fn the_owner_s_key_changes_by_a_certificate_of_the_current_key_or_the_authority(
     assert!(device.session.is_told());
 }
 
+/// STM-11: also a device that has accepted no certificate yet takes none from before its provisioning.
+#[test]
+fn a_certificate_from_before_the_provisioning_is_refused() {
+    let mut world = World::new();
+    world.anchor_serial = Some(5);
+    let mut device = world.device("1112");
+    let older = SigningKey::from_seed(&[2; 32]);
+    for serial in [4, 5] {
+        device.hear(
+            &world,
+            certificate(&world, &older, serial, &world.authority),
+        );
+        assert_eq!(device.control_refusals(), ["Old"], "{serial}");
+    }
+    // The one that it was provisioned with says nothing new.
+    let same = certificate(&world, &world.gateway.key, 5, &world.authority);
+    device.hear(&world, same);
+    assert_eq!(device.notices(), []);
+    device.hear(&world, certificate(&world, &older, 6, &world.authority));
+    assert!(matches!(
+        device.notices()[..],
+        [Notice::OwnerKey { serial: 6, .. }]
+    ));
+}
+
+/// Who is provisioned anew goes by the newer key of both.
+#[test]
+fn a_new_provisioning_does_not_lose_against_an_older_certificate() {
+    let mut world = World::new();
+    let mut device = world.device("1112");
+    let (second, third) = (
+        SigningKey::from_seed(&[2; 32]),
+        SigningKey::from_seed(&[3; 32]),
+    );
+    device.hear(&world, certificate(&world, &second, 5, &world.authority));
+    (world.gateway.key, world.anchor_serial) = (third, Some(7));
+    let mut device = device.restart(&world);
+    world.tell(&mut device);
+    assert!(device.session.is_told());
+    // The other way round the certificate counts.
+    (world.gateway.key, world.anchor_serial) = (second, Some(3));
+    let mut device = device.restart(&world);
+    world.block += 1;
+    world.tell(&mut device);
+    assert!(device.session.is_told());
+}
+
 #[test]
 fn a_key_of_small_order_is_not_taken() {
     let mut world = World::new();

@@ -220,3 +220,17 @@ fn many_publishers_are_told_in_pages() {
     assert_eq!(reader.reads(&world, sealed.bytes).sender.as_str(), "p99");
     assert_eq!(reader.session.status().groups[0].publishers, 102);
 }
+
+/// STM-5: what comes after the end is not kept, whatever it opens.
+#[test]
+fn a_closed_group_takes_no_secret_any_more() {
+    let mut world = World::new();
+    let mut device = world.ready("1112");
+    world.group().state = GroupState::Closed;
+    world.group().revision += 1;
+    device.hear(&world, world.groups[0].state());
+    assert!(device.secrets.is_empty());
+    let grant = world.group().grant(&identity("1112"));
+    device.hear(&world, grant);
+    assert!(device.secrets.is_empty(), "a secret came back");
+}

@@ -187,3 +187,27 @@ proptest! {
         }
     }
 }
+
+/// MSG-10: a microcontroller remembers 128 counters behind the newest one.
+#[test]
+fn the_window_is_as_large_as_it_is_set() {
+    let mut world = World::new();
+    let settings = keyward_client::session::Settings {
+        window: 128,
+        ..Default::default()
+    };
+    let mut reader = Device::start(
+        &world,
+        identity("1112"),
+        Default::default(),
+        Default::default(),
+        settings,
+    );
+    world.settle(&mut reader);
+    for counter in [1_000, 873] {
+        let sealed = message(&mut world, 1, counter);
+        reader.reads(&world, sealed);
+    }
+    let behind = message(&mut world, 1, 872);
+    assert_eq!(reader.refuses(&world, behind), Refusal::BehindWindow);
+}

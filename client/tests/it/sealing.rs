@@ -181,3 +181,21 @@ fn retryable_is_what_may_work_by_itself_later() {
     assert!(SealRefused::Stale.is_retryable() && SealRefused::NotReady.is_retryable());
     assert!(!SealRefused::Exhausted.is_retryable() && !SealRefused::TopicConflict.is_retryable());
 }
+
+/// MSG-15: a message that must say when it was sealed is not sealed by a device that does not know, also where the policy prefers
+/// availability.
+#[test]
+fn a_device_that_does_not_know_the_time_seals_nothing_that_must_say_it() {
+    let mut world = World::new();
+    world.has_clock = false;
+    world.group().policy.max_age = 60;
+    world.group().policy.seal_when_stale = true;
+    let mut device = world.device("1111");
+    let mut packets = world.retained(&identity("1111"));
+    packets.pop();
+    for packet in packets {
+        device.hear(&world, packet);
+    }
+    world.mono_ms += 600;
+    assert_eq!(device.seal(&world, b"x"), Err(SealRefused::NoTime));
+}

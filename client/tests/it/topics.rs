@@ -138,3 +138,19 @@ fn the_status_shows_what_a_device_knows() {
     let same = keyward_client::session::Status::of(durable, Some(world.time_ms()));
     assert_eq!(same, status);
 }
+
+/// MSG-16: a group protects a topic again that was released before.
+#[test]
+fn a_group_protects_its_topics_also_when_they_were_released_before() {
+    let mut world = World::new();
+    let mut device = world.device("1112");
+    device.handle(&world, Input::Release(TopicFilter::new("app/#").unwrap()));
+    world.settle(&mut device);
+    world.group().members.clear();
+    world.block += 1;
+    world.settle(&mut device);
+    assert_eq!(
+        device.refuses(&world, b"plain".to_vec()),
+        Refusal::Plaintext
+    );
+}

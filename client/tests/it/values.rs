@@ -159,7 +159,7 @@ fn an_empty_value_ends_it() {
     world.mono_ms += 500;
     sender.handle(&world, Input::Tick);
     assert_eq!(resealed(&mut sender).len(), 0);
-    assert!(!sender.values.keys().any(|name| name.contains("retain")));
+    assert!(!sender.secrets.keys().any(|name| name.contains("retain")));
 }
 
 #[test]
@@ -199,4 +199,59 @@ fn the_number_of_topics_with_values_that_are_remembered_is_bounded() {
     assert_eq!(reader.refused(), [Refusal::TooManyValues]);
     // What is known goes on.
     assert_eq!(reader.reads(&world, second).payload, b"2");
+}
+
+/// LIM-1: the payloads of all values that a device retains have a common bound.
+#[test]
+fn the_bytes_of_values_are_bounded() {
+    let mut world = World::new();
+    let mut sender = world.ready("1111");
+    let large = vec![7; keyward_protocol::limits::PAYLOAD];
+    for number in 0..8 {
+        let topic = format!("app/{number}");
+        sender
+            .seal_as(&world, &topic, &large, Kind::Retained)
+            .unwrap();
+    }
+    let refused = sender.seal_as(&world, "app/one-more", b"x", Kind::Retained);
+    assert_eq!(refused, Err(SealRefused::TooManyValues { max: 256 }));
+    // What replaces another value finds its room.
+    assert!(sender
+        .seal_as(&world, "app/7", &large, Kind::Retained)
+        .is_ok());
+}
+
+/// KEY-9: what an application retains is wrapped as a secret is, and comes back with it.
+#[test]
+fn the_payload_of_a_value_is_a_secret_of_the_store() {
+    let mut world = World::new();
+    let mut sender = world.ready("1111");
+    value(&world, &mut sender, b"the recipe");
+    let holds = |bytes: &[u8]| bytes.windows(10).any(|window| window == b"the recipe");
+    for (name, value) in &sender.values {
+        assert!(!holds(value), "{name} lies open");
+    }
+    assert!(sender.secrets.values().any(|secret| holds(secret)));
+    let sender = sender.restart(&world);
+    let retained = &sender.session.durable().retained;
+    assert_eq!(retained[TOPIC].payload, b"the recipe");
+}
+
+/// One group's topics do not take the room of another's.
+#[test]
+fn values_of_other_groups_do_not_count() {
+    let mut world = World::new();
+    let mut sender = world.ready("1111");
+    let mut reader = world.ready("1112");
+    let first = value(&world, &mut sender, b"1");
+    reader.reads(&world, first);
+    let seen = reader.values["session/value/valves/0/app/valve"].clone();
+    for number in 1..4096 {
+        let name = format!("session/value/pumps/0/pump/{number}");
+        reader.values.insert(name, seen.clone());
+    }
+    let mut reader = reader.restart(&world);
+    let sealed = sender.seal_as(&world, "app/2", b"x", Kind::Retained);
+    reader.receive(&world, "app/2", sealed.unwrap().bytes, true);
+    assert_eq!(reader.delivered().len(), 1);
 }

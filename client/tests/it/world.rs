@@ -58,6 +58,8 @@ pub struct World {
     pub block: u32,
     pub mono_ms: u64,
     pub has_clock: bool,
+    /// Serial of the certificate of the gateway's key, as devices are provisioned.
+    pub anchor_serial: Option<u64>,
 }
 
 impl World {
@@ -94,6 +96,7 @@ impl World {
             block: 10,
             mono_ms: 0,
             has_clock: true,
+            anchor_serial: None,
         }
     }
 
@@ -121,6 +124,7 @@ impl World {
                 account: self.gateway.account,
                 name: self.gateway.name.parse().unwrap(),
                 statement_key: self.gateway.key.verifying_key(),
+                anchor_serial: self.anchor_serial,
             },
             protected_topics: vec![TopicFilter::new("app/#").unwrap()],
         }

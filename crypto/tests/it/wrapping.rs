@@ -1,7 +1,7 @@
 //! Secrets at rest.
 
 use keyward_crypto::{
-    wrap::{NotUnwrapped, Wrapped, WRAPPED},
+    wrap::{NotUnwrapped, Wrapped, OVERHEAD, WRAPPED},
     WrappingKey,
 };
 use rand_core::OsRng;
@@ -72,6 +72,38 @@ fn a_key_in_a_slot_wraps_a_secret_and_dies_with_the_slot() {
     let read = WrappingKey::from_bytes(&key().unwrap(b"slot 3", &slot).unwrap());
     assert_eq!(*read.unwrap(b"epoch hsu0001 4", &secret).unwrap(), [9; 32]);
     assert!(key().unwrap(b"epoch hsu0001 4", &secret).is_err());
+}
+
+/// Secrets of any length: what an application retains is wrapped like a key (KEY-9).
+#[test]
+fn a_secret_of_any_length_comes_back_in_its_place_only() {
+    for length in [0, 1, 31, 32, 4096] {
+        let secret = vec![9; length];
+        let wrapped = key().wrap_bytes(b"place", &secret, &mut OsRng).unwrap();
+        assert_eq!(wrapped.len(), length + OVERHEAD);
+        assert_eq!(*key().unwrap_bytes(b"place", &wrapped).unwrap(), secret);
+        let refused = Err(NotUnwrapped::Authenticity);
+        assert_eq!(key().unwrap_bytes(b"other", &wrapped), refused);
+        for at in [0, wrapped.len() / 2, wrapped.len() - 1] {
+            let mut changed = wrapped.clone();
+            changed[at] ^= 1;
+            assert_eq!(key().unwrap_bytes(b"place", &changed), refused);
+        }
+    }
+    let short = key().unwrap_bytes(b"place", &[0; OVERHEAD - 1]);
+    let actual = OVERHEAD - 1;
+    assert_eq!(short, Err(NotUnwrapped::Length { actual }));
+}
+
+#[test]
+fn for_32_bytes_both_ways_of_wrapping_are_one() {
+    let whole = key()
+        .wrap_bytes(b"place", &[9; 32], &mut Constant(1))
+        .unwrap();
+    assert_eq!(hex::encode(&whole), FROZEN);
+    let wrapped = key().wrap(b"place", &[9; 32], &mut OsRng).unwrap();
+    let read = key().unwrap_bytes(b"place", wrapped.as_bytes()).unwrap();
+    assert_eq!(*read, [9; 32]);
 }
 
 /// The form in which stores keep secrets: a change would make them unreadable.

@@ -38,6 +38,8 @@ impl Link for Script {
     fn publish(&mut self, _: Publication, topic: &str, _: Vec<u8>, _: bool) {
         self.asked.lock().unwrap().published.push(topic.into());
     }
+    fn will(&mut self, _: Option<super::super::link::Will>) {}
+    fn renew(&mut self) {}
     fn acknowledge(&mut self, ticket: Ticket) {
         self.asked.lock().unwrap().acknowledged.push(ticket.0);
     }
@@ -107,6 +109,7 @@ fn session(statement_key: VerifyingKey, clock: &Clock) -> (Session, Effects) {
             account: OWNER,
             name: "gw1".parse().unwrap(),
             statement_key,
+            anchor_serial: None,
         },
         protected_topics: vec!["app/#".parse().unwrap()],
     };

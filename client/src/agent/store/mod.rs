@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `store.key` | 0400: wraps the keys of `slots`; elsewhere with `--key-file` or as a systemd credential |
-//! | `state.sqlite` | what the session must remember, and the secrets, each wrapped under a key of its own |
+//! | `state.sqlite` | what the session must remember, and the secrets (keys, retained payloads), each wrapped under a key of its own |
 //! | `slots` | those keys, wrapped under the key file, overwritten in place when a secret is erased |
 //! | `lock` | keeps a second process out |
 //!
@@ -20,7 +20,7 @@ use std::{
 
 use keyward_crypto::{
     wrap::{NotUnwrapped, NotWrapped},
-    Wrapped, WrappingKey,
+    WrappingKey,
 };
 use rand_core::OsRng;
 use rusqlite::{params, Connection, OptionalExtension as _, Transaction};
@@ -227,7 +227,7 @@ impl Store {
     }
 
     /// A secret.
-    pub fn secret(&self, name: &str) -> Result<Option<Zeroizing<[u8; 32]>>, StoreFailed> {
+    pub fn secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreFailed> {
         let query = "SELECT slot, wrapped FROM secrets WHERE name = ?1";
         let row = self.database.query_row(query, [name], |row| {
             Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?))
@@ -251,9 +251,9 @@ impl Store {
         name: &str,
         slot: u32,
         wrapped: &[u8],
-    ) -> Result<Zeroizing<[u8; 32]>, StoreFailed> {
+    ) -> Result<Zeroizing<Vec<u8>>, StoreFailed> {
         let key = self.slots.key(slot, &self.master)?;
-        Ok(key.unwrap(&place(name), &Wrapped::try_from(wrapped)?)?)
+        Ok(key.unwrap_bytes(&place(name), wrapped)?)
     }
 
     /// Makes changes durable, all or none; secrets that they erase or replace cannot be had any more afterwards.
@@ -271,7 +271,7 @@ impl Store {
             };
             if let Some((slot, wrapped)) = filled.next() {
                 let insert = "INSERT INTO secrets (name, slot, wrapped) VALUES (?1, ?2, ?3)";
-                transaction.execute(insert, params![name, slot, wrapped.as_bytes()])?;
+                transaction.execute(insert, params![name, slot, wrapped])?;
             }
         }
         transaction.commit()?;
@@ -279,7 +279,7 @@ impl Store {
     }
 
     /// Puts the keys of new secrets, in their order, into free slots, durably: a secret is never there without its key.
-    fn fill(&self, writes: &[Write]) -> Result<Vec<(u32, Wrapped)>, StoreFailed> {
+    fn fill(&self, writes: &[Write]) -> Result<Vec<(u32, Vec<u8>)>, StoreFailed> {
         let kept = writes.iter().filter_map(|write| match write {
             Write::Keep(name, secret) => Some((name, secret)),
             _ => None,
@@ -293,7 +293,7 @@ impl Store {
         let mut filled = Vec::new();
         for ((name, secret), slot) in kept.into_iter().zip(free) {
             let key = self.slots.fill(slot, &self.master, &mut OsRng)?;
-            let wrapped = key.wrap(&place(name), secret, &mut OsRng)?;
+            let wrapped = key.wrap_bytes(&place(name), secret, &mut OsRng)?;
             filled.push((slot, wrapped));
         }
         self.slots.sync()?;

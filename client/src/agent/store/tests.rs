@@ -1,6 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
 
-use keyward_crypto::wrap::WRAPPED;
+use keyward_crypto::{wrap::WRAPPED, Wrapped};
 
 use super::*;
 
@@ -61,7 +61,11 @@ impl Place {
 }
 
 fn keep(name: &str) -> Write {
-    Write::Keep(name.into(), Zeroizing::new(SECRET))
+    Write::Keep(name.into(), Zeroizing::new(SECRET.to_vec()))
+}
+
+fn secret(store: &Store, name: &str) -> Option<Vec<u8>> {
+    store.secret(name).unwrap().map(|secret| secret.to_vec())
 }
 
 fn mode(path: &Path) -> u32 {
@@ -81,7 +85,7 @@ fn what_was_committed_is_there_after_a_restart() {
     drop(store);
     let mut store = place.open();
     assert_eq!(store.value("a").unwrap().as_deref(), Some(&b"value"[..]));
-    assert_eq!(store.secret("signing").unwrap().as_deref(), Some(&SECRET));
+    assert_eq!(secret(&store, "signing"), Some(SECRET.to_vec()));
     store.commit(&[Write::Delete("a".into())]).unwrap();
     drop(store);
     assert_eq!(place.open().value("a").unwrap(), None);
@@ -194,7 +198,7 @@ fn a_second_process_is_kept_out_but_may_look() {
     let refused = files::lock(&place.store(), Duration::ZERO).unwrap_err();
     assert!(matches!(refused, FileRefused::InUse { .. }));
     let looked = Store::look(&place.store(), &place.key()).unwrap();
-    assert_eq!(looked.secret("signing").unwrap().as_deref(), Some(&SECRET));
+    assert_eq!(secret(&looked, "signing"), Some(SECRET.to_vec()));
 }
 
 #[test]
@@ -229,7 +233,7 @@ fn a_secret_that_is_kept_anew_replaces_the_old_one_and_its_key() {
     let place = Place::new();
     let mut store = place.create();
     store.commit(&[keep("a")]).unwrap();
-    let other = Zeroizing::new([7; 32]);
+    let other = Zeroizing::new(vec![7; 32]);
     store
         .commit(&[Write::Keep("a".into(), other.clone())])
         .unwrap();
@@ -241,7 +245,7 @@ fn a_secret_that_is_kept_anew_replaces_the_old_one_and_its_key() {
 fn changes_of_one_secret_in_one_commit_happen_in_their_order() {
     let place = Place::new();
     let mut store = place.create();
-    let other = Zeroizing::new([7; 32]);
+    let other = Zeroizing::new(vec![7; 32]);
     let again = Write::Keep("a".into(), other.clone());
     store.commit(&[keep("a"), again]).unwrap();
     assert_eq!(store.secret("a").unwrap(), Some(other));

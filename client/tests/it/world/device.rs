@@ -15,7 +15,7 @@ pub struct Device {
     pub identity: Identity,
     pub session: Session,
     pub values: BTreeMap<String, Vec<u8>>,
-    pub secrets: BTreeMap<String, Zeroizing<[u8; 32]>>,
+    pub secrets: BTreeMap<String, Zeroizing<Vec<u8>>>,
     pub settings: Settings,
     /// What it did since somebody looked.
     pub actions: Vec<Action>,
@@ -26,7 +26,7 @@ impl Device {
         world: &World,
         identity: Identity,
         values: BTreeMap<String, Vec<u8>>,
-        secrets: BTreeMap<String, Zeroizing<[u8; 32]>>,
+        secrets: BTreeMap<String, Zeroizing<Vec<u8>>>,
         settings: Settings,
     ) -> Self {
         let durable = Durable::load(values.clone(), secrets.clone()).unwrap();
@@ -180,7 +180,7 @@ impl Device {
 /// Makes a change durable as a store would.
 pub fn store(
     values: &mut BTreeMap<String, Vec<u8>>,
-    secrets: &mut BTreeMap<String, Zeroizing<[u8; 32]>>,
+    secrets: &mut BTreeMap<String, Zeroizing<Vec<u8>>>,
     change: &Change,
 ) {
     match Record::from(change) {
