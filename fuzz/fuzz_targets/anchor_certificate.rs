@@ -1,0 +1,4 @@
+//! `cargo fuzz run anchor_certificate`: see the function of this name in `keyward_fuzz`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keyward_fuzz::anchor_certificate(data));

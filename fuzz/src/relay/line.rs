@@ -1,0 +1,161 @@
+//! A broker in memory, and the line between it and the bridge: in order, and lost with what is on it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use keyward_bridge::relay::{broker::Publish, Input, Message, OFFLINE};
+use keyward_protocol::topic::PREFIX;
+
+/// What the bridge sends.
+#[derive(Debug)]
+pub enum Sent {
+    /// A retained message.
+    Publish(Publish),
+    /// A message that is not retained: its topic and payload.
+    Respond(String, Vec<u8>),
+    /// It has dealt with a message.
+    Acknowledge(u64),
+    /// It wants to be told everything retained again.
+    Resubscribe,
+}
+
+/// The broker.
+#[derive(Debug, Default)]
+pub struct Broker {
+    /// Retained messages by topic.
+    pub retained: BTreeMap<String, Vec<u8>>,
+    /// Messages to the bridge that it has not acknowledged: they outlive a connection.
+    session: BTreeMap<u64, (String, Vec<u8>)>,
+    to_broker: VecDeque<Sent>,
+    to_bridge: VecDeque<Input>,
+    connected: bool,
+    next: u64,
+}
+
+/// Whether a topic is below the gateway's branch.
+pub fn is_own(topic: &str) -> bool {
+    let below = topic.strip_prefix(PREFIX);
+    below.is_some_and(|topic| topic.starts_with("/gateway/gw/"))
+}
+
+impl Broker {
+    /// Whether nothing is on the line.
+    pub fn is_quiet(&self) -> bool {
+        self.to_broker.is_empty() && self.to_bridge.is_empty()
+    }
+
+    /// The bridge connects and subscribes.
+    pub fn connect(&mut self) {
+        if self.connected {
+            return;
+        }
+        self.connected = true;
+        self.to_bridge.push_back(Input::Connected);
+        self.tell_retained();
+        for (id, (topic, payload)) in self.session.clone() {
+            self.tell(id, topic, payload, false);
+        }
+    }
+
+    /// The connection breaks; the broker received so many of the messages on the line. `told`: whether the bridge lives to
+    /// hear of it.
+    pub fn disconnect(&mut self, received: usize, told: bool) {
+        if !self.connected {
+            return;
+        }
+        for _ in 0..received {
+            self.receive();
+        }
+        self.connected = false;
+        self.to_broker.clear();
+        self.to_bridge.clear();
+        if told {
+            self.to_bridge.push_back(Input::Disconnected);
+        }
+        let state = format!("{PREFIX}/gateway/gw/state");
+        self.retained.insert(state, OFFLINE.as_bytes().to_vec());
+    }
+
+    /// The broker's database is gone, and the connection with it.
+    pub fn lose_everything(&mut self) {
+        self.disconnect(0, true);
+        self.retained.clear();
+        self.session.clear();
+    }
+
+    /// The bridge sends something; whether there is a line.
+    pub fn send(&mut self, sent: Sent) -> bool {
+        if self.connected {
+            self.to_broker.push_back(sent);
+        }
+        self.connected
+    }
+
+    /// The broker receives the next message of the bridge.
+    pub fn receive(&mut self) -> bool {
+        match self.to_broker.pop_front() {
+            None => return false,
+            Some(Sent::Publish(publish)) => {
+                self.publish(&publish.topic, &publish.payload);
+                self.to_bridge.push_back(Input::Answered(publish.token));
+            }
+            Some(Sent::Respond(topic, payload)) => self.whisper(&topic, &payload),
+            Some(Sent::Acknowledge(id)) => _ = self.session.remove(&id),
+            Some(Sent::Resubscribe) => self.tell_retained(),
+        }
+        true
+    }
+
+    /// The bridge hears what the broker sent next.
+    pub fn hear(&mut self) -> Option<Input> {
+        self.to_bridge.pop_front()
+    }
+
+    /// Somebody publishes a retained message; an empty one deletes.
+    pub fn publish(&mut self, topic: &str, payload: &[u8]) {
+        match payload.is_empty() {
+            true => self.retained.remove(topic),
+            false => self.retained.insert(topic.to_owned(), payload.to_vec()),
+        };
+        self.tell_own(topic, payload, true);
+    }
+
+    /// Somebody publishes a message that is not retained.
+    pub fn whisper(&mut self, topic: &str, payload: &[u8]) {
+        self.tell_own(topic, payload, false);
+    }
+
+    fn tell_own(&mut self, topic: &str, payload: &[u8], retained: bool) {
+        if is_own(topic) && self.connected {
+            self.next += 1;
+            self.tell(self.next, topic.to_owned(), payload.to_vec(), retained);
+        }
+    }
+
+    /// Somebody says something to the gateway.
+    pub fn say(&mut self, topic: String, payload: Vec<u8>) {
+        self.next += 1;
+        let id = self.next;
+        self.session.insert(id, (topic.clone(), payload.clone()));
+        if self.connected {
+            self.tell(id, topic, payload, false);
+        }
+    }
+
+    fn tell_retained(&mut self) {
+        let own = self.retained.iter().filter(|(topic, _)| is_own(topic));
+        let own: Vec<_> = own.map(|(t, p)| (t.clone(), p.clone())).collect();
+        for (topic, payload) in own {
+            self.next += 1;
+            self.tell(self.next, topic, payload, true);
+        }
+    }
+
+    fn tell(&mut self, id: u64, topic: String, payload: Vec<u8>, retained: bool) {
+        self.to_bridge.push_back(Input::Message(Message {
+            id,
+            topic,
+            payload,
+            retained,
+        }));
+    }
+}
