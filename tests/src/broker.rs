@@ -109,6 +109,13 @@ impl Broker {
         &mut self.process
     }
 
+    /// Starts it again with what it had saved, after it was killed.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process.stop();
+        self.process = spawn(&self.program, &self.directory, &self.log)?;
+        self.wait_until_it_answers().await
+    }
+
     /// Kills it, deletes everything that it held, and starts it again.
     pub async fn lose_everything(&mut self) -> Result<()> {
         self.process.kill();

@@ -45,7 +45,7 @@ impl Node {
 
     async fn wait_until_it_answers(&mut self) -> Result<()> {
         let port = self.port;
-        eventually(seconds(30), "the node to answer", || {
+        eventually(seconds(90), "the node to answer", || {
             let ended = self.process.check();
             async move {
                 ended?;
@@ -79,7 +79,7 @@ impl Node {
         let client = Client::connect(&self.url())
             .await
             .context("cannot use the node")?;
-        eventually(seconds(30), "the first finalized block", || async {
+        eventually(seconds(90), "the first finalized block", || async {
             let finalized = client.finalized().await.map_err(anyhow::Error::from)?;
             match finalized.number {
                 0 => Err(anyhow::anyhow!("only the genesis block is finalized")),

@@ -50,12 +50,22 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("keyward-client", &["keyward-protocol", "keyward-crypto"]),
     (
+        "keyward-fuzz",
+        &[
+            "keyward-protocol",
+            "keyward-crypto",
+            "keyward-client",
+            "keyward-bridge",
+        ],
+    ),
+    (
         "keyward-tests",
         &[
             "keyward-protocol",
             "keyward-crypto",
             "keyward-consortium",
             "keyward-chain-client",
+            "keyward-client",
             "keyward-next-runtime",
         ],
     ),
@@ -68,11 +78,26 @@ const NEVER: &[(&[&str], &[&str])] = &[
         &[
             "keyward-protocol",
             "keyward-crypto",
-            "keyward-consortium",
             "keyward-client",
         ],
         &[
             "subxt*",
+            "sp-*",
+            "sc-*",
+            "frame-*",
+            "pallet-*",
+            "polkadot-sdk",
+        ],
+    ),
+    // Of subxt's family only the crate of SS58 addresses, which depends on none of the others.
+    (
+        &["keyward-consortium"],
+        &[
+            "subxt",
+            "subxt-core",
+            "subxt-metadata",
+            "subxt-rpcs",
+            "subxt-signer",
             "sp-*",
             "sc-*",
             "frame-*",
