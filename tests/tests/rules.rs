@@ -91,7 +91,7 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| {
         let name = Path::new(part.as_os_str()).file_stem();
-        name.is_some_and(|name| name == "tests")
+        name.is_some_and(|name| name == "tests" || name == "fuzz")
     })
 }
 
