@@ -75,11 +75,7 @@ const EDGES: &[(&str, &[&str])] = &[
 /// What a crate must never see, however far down. A trailing `*` stands for any ending.
 const NEVER: &[(&[&str], &[&str])] = &[
     (
-        &[
-            "keyward-protocol",
-            "keyward-crypto",
-            "keyward-client",
-        ],
+        &["keyward-protocol", "keyward-crypto", "keyward-client"],
         &[
             "subxt*",
             "sp-*",
