@@ -21,7 +21,7 @@ help:
 	@echo 'make test                      all tests'
 	@echo 'make fuzz                      hostile bytes for 20 seconds each: the fuzz targets, with their names'
 	@echo 'make fuzz TARGET=session SECONDS=600   one of them, longer'
-	@echo 'make soak                      50 seeds of faults, each judged: about two and a half hours'
+	@echo 'make soak                      50 seeds of faults, each judged (takes hours; see docs/status.md)'
 	@echo 'make soak SEEDS=1 FIRST=17     one of them'
 	@echo 'make build                     all programs, in release mode'
 	@echo 'make lint                      formatting and clippy'
