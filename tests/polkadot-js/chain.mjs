@@ -93,6 +93,12 @@ export function describe(api, error) {
   return error.isOther ? `Other: ${error.asOther}` : error.type;
 }
 
+/// All events of a block.
+export async function eventsOf(api, block) {
+  const records = await (await api.at(block)).query.system.events();
+  return records.map(({ event }) => event);
+}
+
 /// The first event of that name.
 export function event(included, section, method) {
   const found = included.events.find((event) => event.section === section && event.method === method);
