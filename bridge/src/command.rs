@@ -236,6 +236,7 @@ fn refused(relay: &RelayStatus) -> String {
     let all: Vec<_> = relay
         .refused
         .iter()
+        .filter(|(_, count)| **count > 0)
         .map(|(reason, count)| format!("{count} {reason}"))
         .collect();
     match all.is_empty() {
@@ -260,7 +261,7 @@ mod tests {
         let text = describe(&report);
         assert!(text.starts_with("state         ready\n"), "{text}");
         assert!(
-            text.contains("block         7, 1 s ago") && text.contains("2 forged"),
+            text.contains("block         7, 1 s ago") && text.contains("refused       2 forged\n"),
             "{text}"
         );
         report.not_ready = Some("the chain is not followed yet".into());

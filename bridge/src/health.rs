@@ -170,7 +170,7 @@ pub(crate) mod tests {
             grants_sealed: 5,
             requests_accepted: 6,
             receipts_accepted: 7,
-            refused: [("forged".to_owned(), 2)].into(),
+            refused: [("forged".to_owned(), 2), ("replayed".to_owned(), 0)].into(),
             blocked: None,
         }
     }

@@ -99,6 +99,7 @@ async fn metrics_tell_everything_that_is_counted() {
         "keyward_bridge_republished_total 4",
         "keyward_bridge_grants_sealed_total 5",
         "keyward_bridge_refused_total{reason=\"forged\"} 2",
+        "keyward_bridge_refused_total{reason=\"replayed\"} 0",
         "keyward_bridge_rekey_seconds_bucket{le=\"3.0\"} 1",
         "keyward_bridge_group_stale_members{group=\"g\"} 1",
         "keyward_bridge_group_stale_seconds{group=\"g\"} 8",

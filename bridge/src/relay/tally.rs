@@ -34,6 +34,17 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::Forged,
+        Self::Unknown,
+        Self::Replayed,
+        Self::Busy,
+        Self::Voucher,
+        Self::Chain,
+    ];
+
     /// The label in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,6 +73,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Requests and receipts refused for a reason.
+    fn refused(&self, reason: Reason) -> u64 {
+        self.refused.get(&reason).copied().unwrap_or(0)
+    }
+
     /// Counts a refusal.
     pub(super) fn refuse(&mut self, reason: Reason) {
         let count = self.refused.entry(reason).or_default();
@@ -117,7 +133,7 @@ pub struct Status {
     pub receipts_pending: usize,
     /// Transactions on their way.
     pub transactions: usize,
-    /// Messages published again because the broker lost or changed them.
+    /// Messages published again because the broker lost or changed them, or never acknowledged them.
     pub republished: u64,
     /// Grants sealed.
     pub grants_sealed: u64,
@@ -125,7 +141,7 @@ pub struct Status {
     pub requests_accepted: u64,
     /// Receipts accepted.
     pub receipts_accepted: u64,
-    /// Requests and receipts refused, by reason.
+    /// Requests and receipts refused, by reason: each from the start, so that a monitor sees the first one.
     pub refused: BTreeMap<String, u64>,
     /// Why nothing may be submitted, if so.
     pub blocked: Option<String>,
@@ -137,7 +153,7 @@ impl Relay {
         let pending = |state: &AskState| matches!(state, AskState::Pending(_));
         let asks = self.journal.asks.values();
         let fleet = self.fleet.as_ref();
-        let refused = self.tally.refused.iter();
+        let refused = |reason: Reason| (reason.as_str().to_owned(), self.tally.refused(reason));
         Status {
             gateway: self.home.name.clone(),
             account: self.home.account,
@@ -155,9 +171,7 @@ impl Relay {
             grants_sealed: self.tally.grants_sealed,
             requests_accepted: self.tally.requests_accepted,
             receipts_accepted: self.tally.receipts_accepted,
-            refused: refused
-                .map(|(reason, count)| (reason.as_str().to_owned(), *count))
-                .collect(),
+            refused: Reason::ALL.map(refused).into(),
             blocked: self.blocked(),
         }
     }

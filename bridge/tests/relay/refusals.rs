@@ -9,6 +9,22 @@ fn refused(world: &World, reason: &str) -> u64 {
     refused.get(reason).copied().unwrap_or(0)
 }
 
+/// A monitor that sees a count rise must have seen the one before it.
+#[test]
+fn every_reason_is_counted_from_the_start() {
+    let refused = World::new().relay.status().refused;
+    let reasons = [
+        "busy",
+        "chain",
+        "forged",
+        "malformed",
+        "replayed",
+        "unknown",
+        "voucher",
+    ];
+    assert_eq!(refused, reasons.map(|reason| (reason.to_owned(), 0)).into());
+}
+
 fn d0() -> DeviceId {
     "d0".parse().unwrap()
 }
