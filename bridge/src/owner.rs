@@ -185,11 +185,9 @@ impl Owner {
 
     fn perform(&mut self, action: Action) {
         match action {
+            // What nobody takes is never answered, and published again.
             Action::Publish(publish) => {
-                let token = publish.token;
-                if !self.broker.ask(Command::Publish(publish)) {
-                    self.own.push(Input::Answered(token));
-                }
+                self.broker.ask(Command::Publish(publish));
             }
             // Whoever asked asks again.
             Action::Respond { topic, payload } => {

@@ -120,7 +120,7 @@ fn counters(registry: &mut Registry, relay: &RelayStatus) {
     let all = [
         (
             "republished",
-            "Messages published again because the broker lost or changed them",
+            "Messages published again because the broker lost or changed them, or never acknowledged them",
             relay.republished,
         ),
         ("grants_sealed", "Grants sealed", relay.grants_sealed),

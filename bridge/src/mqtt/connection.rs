@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    future::Future,
     sync::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
         Arc, Mutex, PoisonError,
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{stream::FuturesUnordered, FutureExt, StreamExt};
+use futures::{future::BoxFuture, stream::FuturesUnordered, FutureExt, StreamExt};
 use keyward_protocol::limits;
 use rand_core::{OsRng, RngCore};
 use rumqttc::{
@@ -49,6 +50,9 @@ const LAST_SUBSCRIPTION: usize = (1 << 28) - 1;
 
 /// Names messages, over all connections.
 static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// What the broker says to a publish: the token to report, if it has one and the broker took it. Or why the connection must end.
+type Answer = BoxFuture<'static, Result<Option<u64>, String>>;
 
 /// Acknowledgements that are due, by message.
 type Due = Arc<Mutex<HashMap<u64, ManualAck>>>;
@@ -113,7 +117,7 @@ impl<'a> Connection<'a> {
         let mut stands = Some(stands);
         let writer = Writer {
             client: client.clone(),
-            topics: self.settings.clone(),
+            settings: self.settings.clone(),
             events: self.events.clone(),
             due: self.due.clone(),
             subscription: self.subscription.clone(),
@@ -254,7 +258,7 @@ fn transport(settings: &Settings) -> Result<Transport, String> {
 /// Publishes.
 struct Writer {
     client: AsyncClient,
-    topics: Settings,
+    settings: Settings,
     events: mpsc::Sender<Event>,
     due: Due,
     subscription: Arc<AtomicUsize>,
@@ -268,57 +272,63 @@ impl Writer {
         mut commands: mpsc::Receiver<Command>,
     ) -> Option<String> {
         standing.await.ok()?;
-        if let Err(why) = self.subscribe().await {
+        if let Err(why) = self.perform(Command::Resubscribe).await {
             return Some(why);
         }
-        let mut open = FuturesUnordered::new();
+        let mut open = FuturesUnordered::<Answer>::new();
         loop {
             tokio::select! {
-                Some(token) = open.next(), if !open.is_empty() => {
-                    // Nobody listens any more when the bridge stops.
-                    let _ = self.events.send(Event::Input(Input::Answered(token))).await;
-                }
+                Some(answer) = open.next(), if !open.is_empty() => match answer {
+                    Ok(Some(token)) => {
+                        // Nobody listens any more when the bridge stops.
+                        let _ = self.events.send(Event::Input(Input::Answered(token))).await;
+                    }
+                    Ok(None) => {}
+                    Err(why) => return Some(why),
+                },
                 command = commands.recv() => match command? {
-                    Command::Publish(publish) => match self.publish(publish).await {
-                        Ok(answered) => open.push(answered),
+                    Command::Leave => return self.leave().await,
+                    command => match self.perform(command).await {
+                        Ok(answer) => open.extend(answer),
                         Err(why) => return Some(why),
                     },
-                    Command::Leave => return self.leave().await,
-                    other => {
-                        if let Err(why) = self.perform(other).await {
-                            return Some(why);
-                        }
-                    }
                 },
             }
         }
     }
 
-    async fn perform(&self, command: Command) -> Result<(), String> {
-        match command {
-            Command::Respond { topic, payload } => {
-                let options = PublishOptions::at_least_once();
-                let publishing = self.client.publish(topic, payload, options);
-                publishing.await.map_err(|error| error.to_string())
-            }
-            Command::Acknowledge(id) => {
-                let ack = self
-                    .due
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(&id);
-                match ack {
-                    Some(ack) => self
-                        .client
-                        .manual_ack(ack)
-                        .await
-                        .map_err(|error| error.to_string()),
-                    // Of an earlier connection: it comes again.
-                    None => Ok(()),
+    /// Does what is asked, or gives why the connection must end. Also the library does not take more while the broker has not
+    /// acknowledged enough of what it took before.
+    async fn perform(&self, command: Command) -> Result<Option<Answer>, String> {
+        let performing = async {
+            match command {
+                Command::Publish(publish) => self.publish(publish).await.map(Some),
+                Command::Respond { topic, payload } => {
+                    let options = PublishOptions::at_least_once();
+                    self.send(topic, payload, options, None).await.map(Some)
                 }
+                Command::Acknowledge(id) => self.acknowledge(id).await.map(|()| None),
+                Command::Resubscribe => self.subscribe().await.map(|()| None),
+                Command::Leave => Ok(None),
             }
-            Command::Resubscribe => self.subscribe().await,
-            Command::Publish(_) | Command::Leave => Ok(()),
+        };
+        within(self.settings.answer_within, performing).await?
+    }
+
+    async fn acknowledge(&self, id: u64) -> Result<(), String> {
+        let ack = self
+            .due
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
+        match ack {
+            Some(ack) => self
+                .client
+                .manual_ack(ack)
+                .await
+                .map_err(|error| error.to_string()),
+            // Of an earlier connection: it comes again.
+            None => Ok(()),
         }
     }
 
@@ -326,7 +336,7 @@ impl Writer {
     ///
     /// The broker forwards the retain flag as it was published: only what is retained tells what it holds.
     async fn subscribe(&self) -> Result<(), String> {
-        let filters = self.topics.filters();
+        let filters = self.settings.filters();
         let wanted = filters.map(|filter| {
             SubscribeFilterInput::new(filter, QoS::AtLeastOnce).preserve_retain(true)
         });
@@ -351,36 +361,43 @@ impl Writer {
             None => Ok(()),
             Some(code) => Err(format!(
                 "it refuses subscriptions below {} ({code:?}); look at its access list",
-                self.topics.prefix
+                self.settings.prefix
             )),
         }
     }
 
-    /// Publishes, retained; the future ends with the broker's answer.
-    async fn publish(
-        &self,
-        publish: Publish,
-    ) -> Result<impl std::future::Future<Output = u64>, String> {
+    async fn publish(&self, publish: Publish) -> Result<Answer, String> {
         let Publish {
             token,
             topic,
             payload,
         } = publish;
         let options = PublishOptions::at_least_once().retained();
-        let notice = self
-            .client
-            .publish_tracked(topic.clone(), payload.to_vec(), options);
+        self.send(topic, payload.to_vec(), options, Some(token))
+            .await
+    }
+
+    async fn send(
+        &self,
+        topic: String,
+        payload: Vec<u8>,
+        options: PublishOptions,
+        token: Option<u64>,
+    ) -> Result<Answer, String> {
+        let notice = self.client.publish_tracked(topic.clone(), payload, options);
         let notice = notice.await.map_err(|error| error.to_string())?;
-        Ok(notice.wait_async().map(move |answer| {
-            report(&topic, answer);
-            token
-        }))
+        let patience = self.settings.answer_within;
+        let answer = async move {
+            let taken = was_taken(&topic, within(patience, notice.wait_async()).await?);
+            Ok(token.filter(|_| taken))
+        };
+        Ok(answer.boxed())
     }
 
     /// Says that the gateway is offline, which the broker says only of who does not say it itself.
     async fn leave(&self) -> Option<String> {
         let goodbye = async {
-            let topic = self.topics.state_topic();
+            let topic = self.settings.state_topic();
             let options = PublishOptions::at_least_once().retained();
             let notice = self
                 .client
@@ -403,14 +420,28 @@ fn new_subscription() -> usize {
     (OsRng.next_u32() as usize % LAST_SUBSCRIPTION) + 1
 }
 
-/// A refusal is for the operator; whether the broker holds a message shows when it comes back.
-fn report(topic: &str, answer: Result<PublishResult, PublishNoticeError>) {
+/// A broker that acknowledges nothing is not one that works: another connection may find it better.
+async fn within<T>(patience: Duration, answer: impl Future<Output = T>) -> Result<T, String> {
+    let answer = tokio::time::timeout(patience, answer).await;
+    let silent = |_| {
+        let seconds = patience.as_secs_f32();
+        format!("it has not acknowledged what was sent {seconds} s ago; look at its log, its load and its disk")
+    };
+    answer.map_err(silent)
+}
+
+/// Whether the broker took a message. A refusal is for the operator.
+fn was_taken(topic: &str, answer: Result<PublishResult, PublishNoticeError>) -> bool {
     match answer {
         Ok(PublishResult::Qos1(ack)) if !is_accepted(&ack) => {
             tracing::warn!(topic, reason = ?ack.reason, "the broker refused a message; look at its access list and limits");
+            false
         }
-        Ok(_) => {}
-        Err(error) => tracing::debug!(topic, %error, "a message was lost with the connection"),
+        Ok(_) => true,
+        Err(error) => {
+            tracing::debug!(topic, %error, "a message was lost with the connection");
+            false
+        }
     }
 }
 

@@ -30,11 +30,13 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a broker may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the broker is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Publish and retain; comes back as [`Input::Answered`].
+    /// Publish and retain; comes back as [`Input::Answered`] when the broker has taken it.
     Publish(Publish),
     /// Publish without retaining.
     Respond {
@@ -72,6 +74,8 @@ pub struct Settings {
     pub prefix: String,
     /// The gateway's short name.
     pub gateway: GatewayName,
+    /// How long the broker may take to acknowledge something, until the connection is given up for another one.
+    pub answer_within: Duration,
 }
 
 /// Certificates of a TLS connection.
@@ -105,6 +109,7 @@ impl Settings {
             },
             prefix: config.prefix.clone(),
             gateway,
+            answer_within: ANSWER_WITHIN,
         }
     }
 

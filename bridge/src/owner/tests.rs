@@ -182,8 +182,9 @@ fn who_asks_is_answered_after_the_batch() {
     assert!(recorder.asked().contains(&Command::Resubscribe));
 }
 
+/// BRG-3: what the broker never got it has not acknowledged. A transaction that nobody takes is lost.
 #[test]
-fn what_nobody_takes_comes_back_to_the_relay() {
+fn what_nobody_takes_is_not_taken_for_answered() {
     let directory = tempfile::tempdir().unwrap();
     let recorder = Recorder {
         deaf: true,
@@ -191,7 +192,11 @@ fn what_nobody_takes_comes_back_to_the_relay() {
     };
     let mut owner = owner(&directory, &recorder);
     owner.turn(vec![Event::Input(Input::Connected)]).unwrap();
-    assert!(matches!(owner.own[..], [Input::Answered(0)]));
-    owner.turn(Vec::new()).unwrap();
     assert!(owner.own.is_empty());
+    let group = "g".parse().unwrap();
+    owner.perform(Action::Submit(7, transactions::Command::Rotate { group }));
+    assert!(matches!(
+        owner.own[..],
+        [Input::Ended(7, Outcome::Lost { .. })]
+    ));
 }

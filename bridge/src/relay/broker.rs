@@ -16,7 +16,7 @@ use keyward_protocol::Digest;
 const WINDOW: usize = 256;
 /// Topics that nobody asked for and that are remembered until they are cleared.
 const UNKNOWN: usize = 8192;
-/// How long an acknowledgement or the message itself may take to come back, in milliseconds.
+/// How long an acknowledgement or the message itself may take to come back at first, in milliseconds.
 const ECHO: u64 = 10_000;
 /// First pause before a topic is published again, in milliseconds.
 const PAUSE: u64 = 250;
@@ -72,6 +72,8 @@ struct Topic {
     place: Place,
     /// The publish that waits for its acknowledgement.
     token: Option<u64>,
+    /// Whether this content was published, and the broker has not acknowledged it, on any connection.
+    unanswered: bool,
     /// Whether the last publish has not come back yet.
     echo_due: bool,
     tries: u32,
@@ -90,6 +92,7 @@ impl Topic {
             rank,
             place: Place::Rest,
             token: None,
+            unanswered: false,
             echo_due: false,
             tries: 0,
             published: 0,
@@ -105,7 +108,7 @@ impl Topic {
         self.tries = 0;
         self.sent = false;
         self.forced = false;
-        self.token = None;
+        self.unanswered = false;
         self.echo_due = false;
     }
 
@@ -114,10 +117,10 @@ impl Topic {
     }
 
     fn is_settled(&self) -> bool {
-        self.is_right() && self.token.is_none()
+        self.is_right() && !self.unanswered
     }
 
-    /// When to publish it, given that it is not right.
+    /// When to publish it, given that it is not settled.
     fn due(&self, now: u64) -> Place {
         if self.tries == 0 || self.forced {
             return Place::Ready(self.rank);
@@ -125,7 +128,7 @@ impl Topic {
         let waits = self.token.is_some() || self.echo_due;
         let calm = now.saturating_sub(self.published) > CALM;
         let pause = match (waits, calm) {
-            (true, _) => ECHO,
+            (true, _) => pause(self.tries).max(ECHO),
             (false, true) => PAUSE,
             (false, false) => pause(self.tries),
         };
@@ -255,13 +258,15 @@ impl Broker {
         }
     }
 
-    /// The broker took a message, or refused it: whether it holds it shows when it comes back.
+    /// The broker acknowledged a message: whether it holds it shows when it comes back.
     pub fn answered(&mut self, token: u64, now: u64) {
+        // That of a publish that was given up says nothing of the one that took its place.
         let Some(topic) = self.tokens.remove(&token) else {
             return;
         };
         if let Some(entry) = self.topics.get_mut(&topic) {
-            entry.token = entry.token.filter(|open| *open != token);
+            entry.token = None;
+            entry.unanswered = false;
             self.review(&topic, now);
         }
     }
@@ -278,7 +283,7 @@ impl Broker {
         self.topics.values().filter(open).count()
     }
 
-    /// Messages published again because the broker had lost or changed them.
+    /// Messages published again because the broker had lost or changed them, or never acknowledged them.
     pub fn republished(&self) -> u64 {
         self.republished
     }
@@ -304,6 +309,7 @@ impl Broker {
         entry.tries = entry.tries.saturating_add(1);
         entry.published = now;
         entry.token = Some(self.next);
+        entry.unanswered = true;
         entry.echo_due = true;
         entry.sent = true;
         entry.forced = false;
@@ -327,10 +333,6 @@ impl Broker {
             };
             if let Some(entry) = self.topics.get_mut(&topic) {
                 entry.place = Place::Rest;
-                entry.echo_due = false;
-                if let Some(token) = entry.token.take() {
-                    self.tokens.remove(&token);
-                }
             }
             self.review(&topic, now);
         }
@@ -351,8 +353,14 @@ impl Broker {
             true => entry.due(now),
             false => Place::Rest,
         };
+        if !matches!(new, Place::Later(_)) {
+            // Another publish takes the place of what was published last, or none is needed.
+            if let Some(token) = entry.token.take() {
+                self.tokens.remove(&token);
+            }
+        }
         let old = std::mem::replace(&mut entry.place, new);
-        let empty = entry.want.is_none() && entry.held.is_none() && entry.token.is_none();
+        let empty = entry.want.is_none() && entry.held.is_none();
         self.leave(topic, old);
         match new {
             Place::Rest if empty => self.forget(topic),
@@ -468,6 +476,46 @@ mod tests {
         assert_eq!(broker.take(0).len(), 1);
         assert!(broker.take(ECHO - 1).is_empty());
         assert_eq!(broker.take(ECHO).len(), 1);
+    }
+
+    /// BRG-3: neither the echo without the acknowledgement, nor that of another publish; also not on another connection.
+    #[test]
+    fn what_came_back_and_was_never_acknowledged_is_not_settled() {
+        let mut broker = listening();
+        broker.want(TOPIC, Rank::Group, payload(1), 0);
+        let first = broker.take(0).remove(0);
+        broker.holds(TOPIC, &[1], 1);
+        let again = broker.take(ECHO).remove(0);
+        broker.holds(TOPIC, &[1], ECHO);
+        broker.answered(first.token, ECHO);
+        assert!(!broker.is_settled(TOPIC));
+
+        broker.connected();
+        broker.holds(TOPIC, &[1], ECHO);
+        broker.listening(ECHO);
+        broker.answered(again.token, ECHO);
+        assert!(!broker.is_settled(TOPIC));
+        let last = broker.take(ECHO).remove(0);
+        broker.answered(last.token, ECHO);
+        assert!(broker.is_settled(TOPIC));
+    }
+
+    /// BRG-5.
+    #[test]
+    fn what_is_never_acknowledged_is_published_again_with_growing_pauses() {
+        let mut broker = listening();
+        broker.want(TOPIC, Rank::Group, payload(1), 0);
+        let mut times = Vec::new();
+        for now in (0..=200_000).step_by(1_000) {
+            for publish in broker.take(now) {
+                broker.holds(&publish.topic, &publish.payload, now);
+                times.push(now);
+            }
+        }
+        let pauses: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(pauses.first(), Some(&ECHO), "{pauses:?}");
+        assert!(pauses.is_sorted(), "{pauses:?}");
+        assert_eq!(pauses.last(), Some(&LONGEST_PAUSE), "{pauses:?}");
     }
 
     #[test]

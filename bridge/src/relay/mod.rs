@@ -83,7 +83,7 @@ pub enum Input {
     Disconnected,
     /// A message came.
     Message(Message),
-    /// The broker acknowledged a publish, or it failed.
+    /// The broker acknowledged a publish.
     Answered(u64),
     /// A transaction ended.
     Ended(u64, Outcome),

@@ -28,6 +28,8 @@ pub enum Sent {
 pub struct Broker {
     /// Retained messages by topic.
     pub retained: BTreeMap<String, Vec<u8>>,
+    /// It does everything as ever, and acknowledges nothing.
+    pub is_mute: bool,
     /// Messages to the bridge that it has not acknowledged: they outlive a connection.
     session: BTreeMap<u64, (String, Vec<u8>)>,
     /// What the bridge has sent and the broker has not received yet.
@@ -102,7 +104,9 @@ impl Broker {
             None => return false,
             Some(Sent::Publish(publish)) => {
                 self.publish(&publish.topic, &publish.payload);
-                self.to_bridge.push_back(Input::Answered(publish.token));
+                if !self.is_mute {
+                    self.to_bridge.push_back(Input::Answered(publish.token));
+                }
             }
             Some(Sent::Respond { topic, payload }) => self.whisper(&topic, &payload),
             Some(Sent::Acknowledge(id)) => {

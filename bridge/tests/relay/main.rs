@@ -52,6 +52,7 @@ enum Event {
     LoseDatabase,
     Overwrite(Index),
     Delete(Index),
+    Mute(bool),
     Foreign(u8),
     Whisper(Index, bool),
     Restart,
@@ -123,6 +124,7 @@ fn mishap() -> impl Strategy<Value = Event> {
         1 => Just(Event::LoseDatabase),
         3 => any::<Index>().prop_map(Event::Overwrite),
         2 => any::<Index>().prop_map(Event::Delete),
+        1 => any::<bool>().prop_map(Event::Mute),
         1 => any::<u8>().prop_map(Event::Foreign),
         2 => (any::<Index>(), any::<bool>()).prop_map(|(at, right)| Event::Whisper(at, right)),
         1 => Just(Event::Reconcile),
@@ -186,6 +188,7 @@ fn happen(world: &mut World, event: Event) {
         | Event::LoseDatabase
         | Event::Overwrite(..)
         | Event::Delete(..)
+        | Event::Mute(..)
         | Event::Foreign(..)
         | Event::Whisper(..)
         | Event::LoseJournal
@@ -281,6 +284,7 @@ fn go_wrong(world: &mut World, event: Event) {
                 world.broker.publish(&topic, b"");
             }
         }
+        Event::Mute(is_mute) => world.broker.is_mute = is_mute,
         Event::Whisper(at, right) => whisper(world, at, right),
         Event::Foreign(number) => {
             let topic = match number % 3 {
@@ -419,6 +423,37 @@ fn right_content_that_is_not_retained_is_not_taken_for_what_the_broker_holds() {
         world.broker.whisper(&topic, &right);
     }
     world.calm_down();
+    expect::all(&world);
+}
+
+/// BRG-3: what the broker holds and never acknowledged is not called delivered, also when another connection shows that it is
+/// held; and BRG-5: it is not published without end.
+#[test]
+fn an_epoch_that_is_never_acknowledged_is_not_recorded_as_delivered() {
+    let mut world = settled();
+    world.calm_down();
+    world.broker.is_mute = true;
+    world.chain.apply(|state| state.rotate(&group(0)));
+    world.published.clear();
+    let delivery = |world: &World| {
+        let view = &world.chain.finalized.groups[&group(0)].view;
+        view.exchanges.last().unwrap().1.delivery.clone()
+    };
+    let rounds = |world: &mut World| {
+        for _ in 0..40 {
+            world.round();
+            assert_eq!(delivery(world), None);
+        }
+    };
+    rounds(&mut world);
+    let grant = "keyward/v1/gateway/gw/grant/d0/g0";
+    let published = world.published.iter().filter(|topic| *topic == grant);
+    // In 80 seconds; after the first one every 10 seconds, and then less often.
+    assert!((5..=9).contains(&published.count()));
+    world.broker.disconnect(0, true);
+    rounds(&mut world);
+    world.calm_down();
+    assert_ne!(delivery(&world), None);
     expect::all(&world);
 }
 

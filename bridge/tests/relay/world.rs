@@ -100,6 +100,8 @@ pub struct World {
     devices: BTreeMap<DeviceId, Device>,
     /// Every commitment that was submitted, by journal, group and epoch.
     committed: BTreeMap<(u32, GroupId, u32), Commitment>,
+    /// What this process published last on a topic, with its number, until the broker has acknowledged it.
+    unanswered: BTreeMap<String, (u64, Vec<u8>)>,
     /// What came back from the broker last, on this connection.
     read_back: BTreeMap<String, Vec<u8>>,
     /// Topics of everything that was published retained.
@@ -137,6 +139,7 @@ impl World {
             death: None,
             devices: BTreeMap::new(),
             committed: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             read_back: BTreeMap::new(),
             published: Vec::new(),
             asked: Vec::new(),
@@ -154,6 +157,7 @@ impl World {
         self.broker.disconnect(0, false);
         self.chain.forget_waiters();
         self.read_back.clear();
+        self.unanswered.clear();
         self.starts += 1;
         self.now = 0;
         self.death = None;
@@ -196,6 +200,7 @@ impl World {
                 let payload = message.payload.clone();
                 self.read_back.insert(message.topic.clone(), payload);
             }
+            Input::Answered(token) => self.unanswered.retain(|_, open| open.0 != *token),
             _ => {}
         }
         let effects = self.relay.handle(self.now, input);
@@ -256,12 +261,12 @@ impl World {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Publish(publish) => {
-                self.check_published(&publish.topic, &publish.payload);
-                let token = publish.token;
-                self.published.push(publish.topic.clone());
-                if !self.broker.send(Sent::Publish(publish)) {
-                    self.input(Input::Answered(token));
-                }
+                let (topic, payload) = (&publish.topic, publish.payload.to_vec());
+                self.check_published(topic, &payload);
+                self.published.push(topic.clone());
+                self.unanswered
+                    .insert(topic.clone(), (publish.token, payload));
+                self.broker.send(Sent::Publish(publish));
             }
             Action::Respond { topic, payload } => {
                 self.broker.send(Sent::Respond { topic, payload });
@@ -334,7 +339,7 @@ impl World {
         }
     }
 
-    /// BRG-3: everything of a group that is owed to the broker came back from it.
+    /// BRG-3: everything of a group that is owed to the broker was acknowledged by it, and came back.
     fn check_delivered(&self, group: &GroupId) {
         for (topic, retained) in &self.journal.retained {
             use ControlTopic::{Grant, GroupState, Publishers};
@@ -345,6 +350,12 @@ impl World {
             let back = self.read_back.get(topic).map(Vec::as_slice);
             let is_back = back == Some(&*retained.payload);
             assert!(!of_group || is_back, "{topic} was not read back (BRG-3)");
+            let open = self.unanswered.get(topic);
+            let is_open = open.is_some_and(|(_, payload)| payload[..] == *retained.payload);
+            assert!(
+                !of_group || !is_open,
+                "{topic} was not acknowledged (BRG-3)"
+            );
         }
     }
 
@@ -403,6 +414,7 @@ impl World {
 
     /// Nothing goes wrong any more, until nothing happens any more.
     pub fn calm_down(&mut self) {
+        self.broker.is_mute = false;
         let mut quiet = 0;
         for _ in 0..600 {
             self.round();

@@ -1,4 +1,6 @@
-//! The adapter to the broker, and the relay behind it, with a real Mosquitto.
+//! The adapter to the broker, and the relay behind it, with a real Mosquitto, and with a broker that falls silent.
+
+mod silence;
 
 use std::{
     path::{Path, PathBuf},
@@ -86,6 +88,7 @@ impl Mosquitto {
             certificates: Default::default(),
             prefix: "keyward/v1".into(),
             gateway: "gw1".parse().unwrap(),
+            answer_within: PATIENCE,
         }
     }
 }
