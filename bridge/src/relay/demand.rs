@@ -31,7 +31,7 @@ pub(super) struct Told {
 /// The rank of a topic under our branch.
 pub(super) fn rank(prefix: &str, topic: &str) -> Rank {
     match ControlTopic::parse(prefix, topic) {
-        Some(ControlTopic::GatewayState(_)) => Rank::Gateway,
+        Some(ControlTopic::GatewayState(_) | ControlTopic::Anchor(_)) => Rank::Gateway,
         Some(ControlTopic::DeviceState(..)) => Rank::Device,
         Some(ControlTopic::Publishers(..)) => Rank::Page,
         Some(ControlTopic::GroupState(..)) => Rank::Group,
@@ -49,6 +49,7 @@ impl Relay {
         };
         let mut kept = BTreeSet::new();
         if self.may_state(&fleet) {
+            kept.extend(self.demand_anchor(&fleet));
             for device in fleet.devices.values() {
                 kept.insert(self.demand_device(&fleet, device));
             }
@@ -212,7 +213,7 @@ impl Relay {
         self.recall_one(topic, rank);
     }
 
-    fn recall_one(&mut self, topic: &str, rank: Rank) {
+    pub(super) fn recall_one(&mut self, topic: &str, rank: Rank) {
         if let Some(standing) = self.journal.retained.get(topic) {
             let payload = standing.payload.clone();
             self.broker.want(topic, rank, payload, self.now);

@@ -14,6 +14,7 @@
     )
 )]
 
+mod anchor;
 pub mod broker;
 mod delivery;
 mod demand;
@@ -32,10 +33,9 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use keyward_crypto::SigningKey;
 use keyward_protocol::{
-    beacon::{AnchorCertificate, BlockRef},
+    beacon::BlockRef,
     bytes::Nonce,
     request::{Response, Status},
-    signing::Unverified,
     topic::ControlTopic,
     DeviceId, GroupId,
 };
@@ -167,6 +167,8 @@ pub struct Relay {
     request_rate: Rate,
     receipt_rate: Rate,
     waiting: Vec<Message>,
+    /// What the broker told as the gateway's anchor certificate, until it is judged.
+    told_anchor: Option<Vec<u8>>,
     /// Whether something could not be stated at this block and is tried at the next.
     again: bool,
     tally: Tally,
@@ -207,6 +209,7 @@ impl Relay {
             request_rate: Rate::new(10, 2_000),
             receipt_rate: Rate::new(64, 500),
             waiting: Vec::new(),
+            told_anchor: None,
             again: false,
             tally: Tally::default(),
             now: 0,
@@ -352,20 +355,12 @@ impl Relay {
             }
             return;
         }
-        let stays = match ControlTopic::parse(&self.prefix, &message.topic) {
-            Some(ControlTopic::Anchor(_)) => self.is_our_anchor(&message.payload),
-            _ => false,
-        };
-        if !stays {
-            self.broker
-                .holds(&message.topic, &message.payload, self.now);
+        self.broker
+            .holds(&message.topic, &message.payload, self.now);
+        let topic = ControlTopic::parse(&self.prefix, &message.topic);
+        if let Some(ControlTopic::Anchor(_)) = topic {
+            self.on_anchor(&message.payload);
         }
-    }
-
-    /// An operator publishes anchor certificates; they stay.
-    fn is_our_anchor(&self, payload: &[u8]) -> bool {
-        let anchor = Unverified::<AnchorCertificate>::from_wire(payload);
-        anchor.is_ok_and(|anchor| anchor.claims().gateway == self.home.account)
     }
 
     fn on_ended(&mut self, id: u64, outcome: Outcome) {

@@ -2,6 +2,7 @@
 //! into by strangers, devices that ask, lie and repeat, and a process that dies after any change and any action. Whatever
 //! happens, in whatever order: when everything has calmed down, everything is as finalized state says.
 
+mod anchors;
 mod broker;
 mod chain;
 mod custody;
