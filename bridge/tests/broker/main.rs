@@ -1,6 +1,8 @@
-//! The adapter to the broker, and the relay behind it, with a real Mosquitto, and with a broker that falls silent.
+//! The adapter to the broker, and the relay behind it, with a real Mosquitto, and with a broker that a test speaks for.
 
+mod fake;
 mod silence;
+mod subscriptions;
 
 use std::{
     path::{Path, PathBuf},

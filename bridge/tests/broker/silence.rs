@@ -1,109 +1,46 @@
 //! A broker that takes connections and does not answer: the connection ends, says why, and is made anew.
 
-use std::time::{Duration, Instant};
-
-use keyward_bridge::{
-    config::{BrokerAddress, Encryption},
-    mqtt::{Command, Settings},
-    relay::Input,
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
 };
 
-use crate::Adapter;
+use keyward_bridge::{mqtt::Command, relay::Input};
+
+use crate::{
+    fake::{puback, suback, Fake, Packet},
+    Adapter,
+};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// On topics that end so a message is not acknowledged.
 const UNANSWERED: &str = "unanswered";
 
-/// Types of packets (MQTT 5, section 2.1.2).
-const CONNECT: u8 = 1;
-const PUBLISH: u8 = 3;
-const SUBSCRIBE: u8 = 8;
-const PINGREQ: u8 = 12;
-
-/// A broker that keeps nothing and tells nothing, only acknowledges.
-struct Silent {
-    port: u16,
-}
-
-impl Silent {
-    /// `confirms`: whether it confirms the subscriptions of its first connection. It confirms no later ones, so that why the first one
-    /// ended is told for long enough.
-    async fn start(mut confirms: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, std::mem::take(&mut confirms)));
-            }
-        });
-        Self { port }
-    }
-
-    fn adapter(&self) -> Adapter {
-        Adapter::start(Settings {
-            address: BrokerAddress {
-                host: "127.0.0.1".into(),
-                port: self.port,
-                encryption: Encryption::Plain,
-            },
-            client_id: "gw1".into(),
-            login: None,
-            certificates: Default::default(),
-            prefix: "keyward/v1".into(),
-            gateway: "gw1".parse().unwrap(),
-            answer_within: ANSWER_WITHIN,
-        })
-    }
-}
-
-async fn serve(mut stream: TcpStream, confirms: bool) -> Option<()> {
-    loop {
-        let (first, body) = read_packet(&mut stream).await?;
-        let answer = match first >> 4 {
-            CONNECT => vec![0x20, 3, 0, 0, 0],
-            PUBLISH => acknowledgement(&body),
-            SUBSCRIBE if confirms => vec![0x90, 6, body[0], body[1], 0, 1, 1, 1],
-            PINGREQ => vec![0xd0, 0],
-            _ => Vec::new(),
-        };
-        stream.write_all(&answer).await.ok()?;
-    }
-}
-
-/// Of a PUBLISH with QoS 1, unless its topic says that there is none.
-fn acknowledgement(publish: &[u8]) -> Vec<u8> {
-    let length = usize::from(u16::from_be_bytes([publish[0], publish[1]]));
-    let (topic, rest) = publish[2..].split_at(length);
-    match topic.ends_with(UNANSWERED.as_bytes()) {
-        true => Vec::new(),
-        false => vec![0x40, 2, rest[0], rest[1]],
-    }
-}
-
-/// First byte and body.
-async fn read_packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
-    let first = stream.read_u8().await.ok()?;
-    let mut length = 0;
-    for shift in [0, 7, 14, 21] {
-        let byte = stream.read_u8().await.ok()?;
-        length |= usize::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.ok()?;
-    Some((first, body))
+/// `confirms`: whether it confirms the first subscription. It confirms no later one, so that the reason why a connection ended
+/// is told for long enough.
+async fn broker(confirms: bool) -> Fake {
+    let confirms = AtomicBool::new(confirms);
+    Fake::start(move |packet| match packet {
+        Packet::Publish { topic, id } if !topic.ends_with(UNANSWERED) => puback(id),
+        Packet::Subscribe { id, .. } if confirms.swap(false, Ordering::Relaxed) => suback(id),
+        _ => Vec::new(),
+    })
+    .await
 }
 
 impl Adapter {
     async fn connects(&mut self) {
         self.until(|input| matches!(input, Input::Connected).then_some(()))
             .await;
+    }
+
+    /// Connected to a broker that must answer soon.
+    async fn to(broker: &Fake) -> Self {
+        let mut settings = broker.settings();
+        settings.answer_within = ANSWER_WITHIN;
+        let mut adapter = Self::start(settings);
+        adapter.connects().await;
+        adapter
     }
 
     /// The connection ends after so long, not earlier; it says why, and connects anew.
@@ -118,9 +55,7 @@ impl Adapter {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_never_acknowledged_ends_the_connection_and_one_that_is_does_not() {
-    let broker = Silent::start(true).await;
-    let mut adapter = broker.adapter();
-    adapter.connects().await;
+    let mut adapter = Adapter::to(&broker(true).await).await;
     adapter.publish(1, "keyward/v1/gateway/gw1/answered", b"message");
     adapter
         .until(|input| match input {
@@ -137,9 +72,7 @@ async fn a_message_that_is_never_acknowledged_ends_the_connection_and_one_that_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_to_a_device_that_is_never_acknowledged_ends_the_connection() {
-    let broker = Silent::start(true).await;
-    let mut adapter = broker.adapter();
-    adapter.connects().await;
+    let mut adapter = Adapter::to(&broker(true).await).await;
     let since = Instant::now();
     let asked = adapter.broker.ask(Command::Respond {
         topic: format!("keyward/v1/gateway/gw1/device/{UNANSWERED}"),
@@ -151,9 +84,30 @@ async fn an_answer_to_a_device_that_is_never_acknowledged_ends_the_connection() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_that_is_never_confirmed_ends_the_connection() {
-    let broker = Silent::start(false).await;
     let since = Instant::now();
-    let mut adapter = broker.adapter();
-    adapter.connects().await;
+    let mut adapter = Adapter::to(&broker(false).await).await;
     adapter.gives_up(since).await;
+}
+
+/// BRG-3: a broker that refuses a message has not acknowledged it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_broker_refuses_is_not_answered() {
+    const NOT_AUTHORIZED: u8 = 0x87;
+    let broker = Fake::start(|packet| match packet {
+        Packet::Publish { topic, id } if topic.ends_with("refused") => {
+            vec![0x40, 3, id[0], id[1], NOT_AUTHORIZED]
+        }
+        Packet::Publish { id, .. } => puback(id),
+        Packet::Subscribe { id, .. } => suback(id),
+        Packet::Other => Vec::new(),
+    })
+    .await;
+    let mut adapter = Adapter::to(&broker).await;
+    adapter.publish(1, "keyward/v1/gateway/gw1/refused", b"message");
+    adapter.publish(2, "keyward/v1/gateway/gw1/answered", b"message");
+    let first = adapter.until(|input| match input {
+        Input::Answered(token) => Some(token),
+        _ => None,
+    });
+    assert_eq!(first.await, 2);
 }

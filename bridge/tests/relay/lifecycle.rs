@@ -7,8 +7,13 @@ use keyward_bridge::relay::{
 };
 use keyward_crypto::SigningKey;
 use keyward_protocol::{
-    beacon::Beacon, request::Ask, signing::Unverified, statement::GroupStatement,
-    topic::ControlTopic, view::GatewayStatus, Commitment, DeviceId, GroupId, Role,
+    beacon::Beacon,
+    request::Ask,
+    signing::Unverified,
+    statement::{GroupState, GroupStatement},
+    topic::ControlTopic,
+    view::GatewayStatus,
+    Commitment, DeviceId, GroupId, Role,
 };
 
 use crate::{
@@ -149,6 +154,60 @@ fn who_joins_again_gets_none_of_the_epochs_of_its_absence() {
     world.ask(&device(0), 1, devices::replacement(&device(0), 1));
     back(&mut world);
     assert_eq!(world.version(&device(0)), 2);
+}
+
+/// MEM-3: who joins while an epoch is awaited is granted that one when it comes, and not the one before.
+#[test]
+fn who_joins_while_an_epoch_is_awaited_is_not_granted_the_one_before() {
+    let mut world = settled();
+    world.chain.apply(|state| state.register(&device(2)));
+    world.calm_down();
+    // Faster than the gateway stages.
+    for _ in 0..5 {
+        world.chain.apply(|state| state.rotate(&group(0)));
+        world.seal(0);
+    }
+    world
+        .chain
+        .apply(|state| state.add(&group(0), &device(2), Role::Both));
+    world.seal(0);
+    world.look();
+    while world.broker.receive() || world.hear() {}
+    let view = &world.chain.finalized.groups[&group(0)].view;
+    assert_eq!(view.state, GroupState::Awaiting);
+    assert_eq!(
+        epochs_granted(&world, &device(0)).last(),
+        Some(&(view.epoch - 1))
+    );
+    assert!(world.grant(&group(0), &device(2), 1).is_none());
+    world.calm_down();
+    assert_eq!(epochs_granted(&world, &device(2)), [epoch(&world)]);
+}
+
+/// KEX-3: epochs are staged in order. What is staged while others are being withdrawn might go with them.
+#[test]
+fn while_epochs_are_withdrawn_none_is_staged() {
+    let mut world = settled();
+    world.calm_down();
+    world.lose_journal();
+    world.look();
+    let submitted = |world: &World| -> Vec<_> {
+        let commands = world.chain.pool.iter().map(|pooled| &pooled.command);
+        commands.cloned().collect()
+    };
+    let withdrawn = submitted(&world);
+    assert!(matches!(withdrawn[..], [Command::Withdraw { .. }]));
+    // Before it lands, what it was to take back has come into use: nothing is left that would have to be withdrawn.
+    for _ in 0..4 {
+        world.chain.apply(|state| state.rotate(&group(0)));
+        world.seal(0);
+    }
+    world.look();
+    assert_eq!(submitted(&world), withdrawn);
+    world.calm_down();
+    expect::all(&world);
+    let staged = |command: &&Command| matches!(command, Command::Stage { .. });
+    assert_eq!(world.chain.refused.iter().filter(staged).count(), 0);
 }
 
 /// KEX-11: a custodian that does not administer the group rotates when it is due, and not before.
