@@ -13,7 +13,7 @@ use keyward_client::agent::{
     link::{Interest, Link, LinkEvent, NotPublished, Publication, Received},
     mqtt::Mqtt,
 };
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -116,6 +116,83 @@ async fn a_broker_that_lost_everything_is_subscribed_to_and_published_to_again()
     subscribed(&mut reader).await;
     send(&mut writer, "after").await;
     assert_eq!(received(&mut reader).await.payload, b"after");
+}
+
+/// A broker may have lost a session, or never made it durable, and say that it has it.
+#[tokio::test]
+async fn every_connection_is_subscribed_anew_also_when_the_broker_says_that_it_remembers() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let device = "reader".parse().unwrap();
+    let mut link = Mqtt::begin(&connection("mqtt", port), &device).unwrap();
+    link.subscribe(&valve(), Interest::Application);
+    tokio::spawn(async move {
+        loop {
+            link.next().await;
+        }
+    });
+    // QoS 1, no local; what is retained with the first one, and then only if the broker did forget.
+    for options in [0b0000_0101, 0b0001_0101] {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (connect, _) = packet(&mut stream).await;
+        assert_eq!(connect, 0x10);
+        stream.write_all(&SESSION_PRESENT).await.unwrap();
+        let (subscribe, body) = packet(&mut stream).await;
+        assert_eq!(subscribe, 0x82);
+        let mut filter = b"\0\x09app/valve".to_vec();
+        filter.push(options);
+        assert!(body.ends_with(&filter), "{body:?}");
+        // SUBACK of the same packet id: QoS 1.
+        let granted = [0x90, 4, body[0], body[1], 0, 1];
+        stream.write_all(&granted).await.unwrap();
+    }
+}
+
+/// CONNACK of a broker that has the session, without properties.
+const SESSION_PRESENT: [u8; 5] = [0x20, 3, 1, 0, 0];
+
+/// The next packet of a client: its first byte, and what follows its length.
+async fn packet(stream: &mut tokio::net::TcpStream) -> (u8, Vec<u8>) {
+    let first = stream.read_u8().await.unwrap();
+    let (mut length, mut shift) = (0, 0);
+    loop {
+        let byte = stream.read_u8().await.unwrap();
+        length |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    (first, body)
+}
+
+#[tokio::test]
+async fn a_connection_that_was_lost_for_a_moment_brings_nothing_retained_again() {
+    let broker = Broker::start("");
+    let mut writer = broker.link("writer");
+    writer.publish(Publication(1), "app/valve", b"kept".to_vec(), true);
+    published(&mut writer).await.unwrap();
+    let mut reader = broker.link("reader");
+    reader.subscribe(&valve(), Interest::Application);
+    let kept = received(&mut reader).await;
+    assert_eq!(kept.payload, b"kept");
+    reader.acknowledge(kept.ticket);
+    // Its own word comes after the acknowledgement.
+    reader.publish(Publication(1), "app/other", b"x".to_vec(), false);
+    published(&mut reader).await.unwrap();
+    reader.renew();
+    let resumed = until(&mut reader, |event| match event {
+        LinkEvent::Connected { resumed } => Some(resumed),
+        _ => None,
+    });
+    assert!(resumed.await);
+    subscribed(&mut reader).await;
+    send(&mut writer, "new").await;
+    assert_eq!(received(&mut reader).await.payload, b"new");
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use keyward_protocol::DeviceId;
 use rand_core::{OsRng, RngCore as _};
 use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, ManualAck, Packet, PublishNoticeError,
-    PublishOptions, QoS, SubscribeFilter, SubscribeNoticeError, SubscribeReasonCode,
+    PublishOptions, QoS, RetainForwardRule, SubscribeFilter, SubscribeNoticeError,
+    SubscribeReasonCode,
 };
 use tokio::{sync::mpsc, task::JoinHandle, time};
 
@@ -104,9 +105,9 @@ impl Mqtt {
         match told {
             FromBroker::Connected { resumed } => {
                 self.connected = true;
-                let forgotten = !resumed || !self.was_connected;
+                let again = self.was_connected;
                 self.was_connected = true;
-                self.resubscribe(forgotten);
+                self.send_subscriptions(&self.wanted, again);
                 Some(LinkEvent::Connected { resumed })
             }
             FromBroker::Disconnected { reason, told } => {
@@ -139,17 +140,12 @@ impl Mqtt {
         }))
     }
 
-    /// What is retained comes anew for control messages; for applications only when the broker has forgotten the device.
-    fn resubscribe(&self, forgotten: bool) {
-        let mut wanted = self.wanted.clone();
-        wanted.retain(|_, interest| forgotten || *interest == Interest::Control);
-        self.send_subscriptions(&wanted);
-    }
-
-    fn send_subscriptions(&self, wanted: &BTreeMap<String, Interest>) {
+    /// Subscribes with every connection, whatever the broker says that it remembers. `again`: this process was subscribed to it
+    /// before.
+    fn send_subscriptions(&self, wanted: &BTreeMap<String, Interest>, again: bool) {
         let filters: Vec<_> = wanted
             .iter()
-            .map(|(filter, kind)| options_of(filter, *kind))
+            .map(|(filter, kind)| options_of(filter, *kind, again))
             .collect();
         for some in filters.chunks(FILTERS) {
             let (client, answer, some) = (self.client.clone(), self.answer.clone(), some.to_vec());
@@ -170,7 +166,7 @@ impl Link for Mqtt {
             .map(|filter| (filter.clone(), interest))
             .collect();
         if self.connected {
-            self.send_subscriptions(&new);
+            self.send_subscriptions(&new, false);
         }
         self.wanted.extend(new);
     }
@@ -321,13 +317,18 @@ fn by_chance(pause: Duration) -> Duration {
     half + half.mul_f64(f64::from(OsRng.next_u32()) / f64::from(u32::MAX))
 }
 
-fn options_of(filter: &str, interest: Interest) -> SubscribeFilter {
+/// What is retained comes anew for control messages; for applications again only when the broker has forgotten the device.
+fn options_of(filter: &str, interest: Interest, again: bool) -> SubscribeFilter {
+    let is_application = interest == Interest::Application;
     let qos = match interest {
         Interest::Control => QoS::AtMostOnce,
         Interest::Application => QoS::AtLeastOnce,
     };
     let mut options = SubscribeFilter::new(filter, qos);
-    options.nolocal = interest == Interest::Application;
+    options.nolocal = is_application;
+    if is_application && again {
+        options.retain_forward_rule = RetainForwardRule::OnNewSubscribe;
+    }
     options
 }
 
