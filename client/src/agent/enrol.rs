@@ -9,6 +9,7 @@ use tokio::time::{timeout_at, Instant};
 
 use super::{
     args::Enrol,
+    asking::Asking,
     driver::{Driver, Messages, Told},
     exit::{self, Failed},
     identity::{self, Identity, ProvisioningInvalid},
@@ -111,10 +112,7 @@ pub async fn enrol(
 ) -> Result<(), Failed> {
     let mut deadline = Instant::now() + arguments.timeout;
     let mut progress = Progress {
-        output,
-        connected: false,
-        problem: None,
-        accepted: false,
+        asking: Asking::new(output, "not enrolled"),
         done: false,
     };
     let mut told = driver.tell(Input::Enrol(voucher))?;
@@ -131,28 +129,22 @@ pub async fn enrol(
         told = match timeout_at(deadline, driver.next()).await {
             Ok(told) => told?,
             Err(_) if progress.done => return Ok(()),
-            Err(_) => return Err(progress.too_late()),
+            Err(_) => return Err(progress.asking.too_late()),
         };
     }
 }
 
 struct Progress {
-    output: Output,
-    connected: bool,
-    problem: Option<String>,
-    accepted: bool,
+    asking: Asking,
     done: bool,
 }
 
 impl Progress {
     fn note(&mut self, event: Told, is_told: bool) -> Result<(), Failed> {
         match event {
-            Told::Connected => {
-                self.connected = true;
-                self.tell("connected", "connected to the broker; asking the gateway")
-            }
+            Told::Connected => self.asking.connected(),
             Told::Disconnected(reason) => {
-                (self.connected, self.problem) = (false, Some(reason));
+                self.asking.disconnected(reason);
                 Ok(())
             }
             Told::Session(Action::Notice(Notice::Answered {
@@ -165,70 +157,28 @@ impl Progress {
 
     fn answered(&mut self, answer: Answer, is_told: bool) -> Result<(), Failed> {
         match answer {
-            Answer::Accepted if self.accepted => Ok(()),
-            Answer::Accepted => {
-                self.accepted = true;
-                let text =
-                    "the gateway accepted the request; waiting until it is final on the chain";
-                self.tell("accepted", text)
-            }
+            Answer::Accepted => self.asking.accepted(),
             Answer::Done => {
                 self.done = true;
-                self.tell("done", "final on the chain")
+                self.asking.tell("done", "final on the chain")
             }
             // It is on chain already, and the gateway's statement says so.
             Answer::Refused { .. } if is_told => Ok(()),
-            Answer::Refused { refusal, text } => self.declined(refusal, text),
-        }
-    }
-
-    fn declined(&self, refusal: Refusal, text: String) -> Result<(), Failed> {
-        let advice = match refusal {
-            Refusal::Replayed => {
-                "it saw a newer request of this device; was its store restored from a backup?"
-            }
-            Refusal::Busy => "it has too many requests; try again later",
-            Refusal::Unknown => "it does not know the device or its authority",
-            Refusal::Voucher => "the voucher is not valid here; ask the authority for a new one",
-            Refusal::Chain => "the chain refused it",
-        };
-        let detail = match text.is_empty() {
-            true => advice.to_owned(),
-            false => format!("{advice}: {text}"),
-        };
-        if self.output.is_json() {
-            let reason = format!("{refusal:?}");
-            self.output.print(&Line::Declined {
-                reason,
-                detail: detail.clone(),
-            })?;
-        }
-        Err(Failed::new(
-            exit::REFUSED,
-            format!("not enrolled: {detail}"),
-        ))
-    }
-
-    fn tell(&self, step: &'static str, text: &str) -> Result<(), Failed> {
-        let text = text.to_owned();
-        Ok(self.output.print(&Line::Progress { step, text })?)
-    }
-
-    fn too_late(self) -> Failed {
-        match (self.connected, self.accepted, self.problem) {
-            (true, true, _) => Failed::new(
-                exit::UNREACHABLE,
-                "the gateway accepted the request, but it is not final on the chain yet; run the same command again",
-            ),
-            (true, false, _) => Failed::new(
-                exit::UNREACHABLE,
-                "the gateway did not answer in time; is its bridge running, and does the broker's access list let this \
-                 device write?",
-            ),
-            (false, _, problem) => {
-                let reason = problem.unwrap_or_else(|| "it did not answer in time".into());
-                Failed::new(exit::UNREACHABLE, format!("the broker was not reached: {reason}"))
+            Answer::Refused { refusal, text } => {
+                Err(self.asking.declined(refusal, advice(refusal), &text)?)
             }
         }
+    }
+}
+
+fn advice(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Replayed => {
+            "it saw a newer request of this device; was its store restored from a backup?"
+        }
+        Refusal::Busy => "it has too many requests; try again later",
+        Refusal::Unknown => "it does not know the device or its authority",
+        Refusal::Voucher => "the voucher is not valid here; ask the authority for a new one",
+        Refusal::Chain => "the chain refused it",
     }
 }

@@ -7,10 +7,12 @@
 //! | [`link`], [`mqtt`] | what is needed of MQTT, and rumqttc behind it |
 //! | [`driver`], [`clock`], [`start`] | carries out what the session decides |
 //! | [`enrol`], [`replace`], [`publish`], [`subscribe`], `init`, `status`, `release` | the commands |
+//! | `asking` | what is told of a request to the gateway |
 //! | [`output`] | what is printed |
 
 pub mod address;
 pub mod args;
+mod asking;
 pub mod clock;
 pub mod driver;
 pub mod enrol;

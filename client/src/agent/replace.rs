@@ -13,6 +13,7 @@ use tokio::time::{timeout_at, Instant};
 
 use super::{
     args::ReplaceKeys,
+    asking::Asking,
     clock::Clock,
     driver::{Driver, Heir, Messages, Told},
     exit::{self, Failed},
@@ -99,10 +100,7 @@ pub async fn replace(
 
 /// How far it is.
 pub struct Progress {
-    output: Output,
-    connected: bool,
-    problem: Option<String>,
-    accepted: bool,
+    asking: Asking,
     replaced: bool,
     declined: Option<Failed>,
 }
@@ -111,10 +109,7 @@ impl Progress {
     /// Nothing has happened yet.
     pub fn new(output: Output) -> Self {
         Self {
-            output,
-            connected: false,
-            problem: None,
-            accepted: false,
+            asking: Asking::new(output, "keys not replaced, the old ones still count"),
             replaced: false,
             declined: None,
         }
@@ -125,28 +120,21 @@ impl Progress {
             true => format!("keys of version {version} made"),
             false => format!("keys of version {version} are there from an earlier try"),
         };
-        self.tell("made", &text)
+        self.asking.tell("made", &text)
     }
 
     fn note(&mut self, event: Told) -> Result<(), Failed> {
         match event {
-            Told::Connected => {
-                let is_first = !self.connected && !self.replaced;
-                self.connected = true;
-                match is_first {
-                    true => self.tell("connected", "connected to the broker; asking the gateway"),
-                    false => Ok(()),
-                }
-            }
+            Told::Connected if !self.replaced => self.asking.connected(),
             Told::Disconnected(reason) => {
-                self.problem = Some(reason);
+                self.asking.disconnected(reason);
                 Ok(())
             }
             Told::KeysReplaced(_) => {
                 self.replaced = true;
                 let text =
                     "final on the chain; waiting for the gateway's statement for the new keys";
-                self.tell("done", text)
+                self.asking.tell("done", text)
             }
             Told::Session(Action::Notice(Notice::Answered {
                 asked: Asked::ReplaceKeys,
@@ -158,66 +146,31 @@ impl Progress {
 
     fn answered(&mut self, answer: Answer) -> Result<(), Failed> {
         match answer {
-            Answer::Accepted if self.accepted => Ok(()),
-            Answer::Accepted => {
-                self.accepted = true;
-                let text =
-                    "the gateway accepted the request; waiting until it is final on the chain";
-                self.tell("accepted", text)
-            }
+            Answer::Accepted => self.asking.accepted(),
             Answer::Done => Ok(()),
             Answer::Refused { refusal, text } => {
-                self.declined = Some(self.declined(refusal, text)?);
+                let declined = self.asking.declined(refusal, advice(refusal), &text)?;
+                self.declined = Some(declined);
                 Ok(())
             }
         }
     }
 
-    fn declined(&self, refusal: Refusal, text: String) -> Result<Failed, Failed> {
-        let advice = match refusal {
-            Refusal::Unknown => "it does not know the device, or the chain has other keys for it",
-            Refusal::Chain => "the chain refused it",
-            Refusal::Replayed | Refusal::Busy | Refusal::Voucher => "it cannot be done now",
-        };
-        let detail = match text.is_empty() {
-            true => advice.to_owned(),
-            false => format!("{advice}: {text}"),
-        };
-        if self.output.is_json() {
-            let reason = format!("{refusal:?}");
-            self.output.print(&Line::Declined {
-                reason,
-                detail: detail.clone(),
-            })?;
-        }
-        let message = format!("keys not replaced: {detail}; the old ones still count");
-        Ok(Failed::new(exit::REFUSED, message))
-    }
-
-    fn tell(&self, step: &'static str, text: &str) -> Result<(), Failed> {
-        let text = text.to_owned();
-        Ok(self.output.print(&Line::Progress { step, text })?)
-    }
-
     fn too_late(&mut self) -> Failed {
-        let message = match (self.replaced, self.connected, self.accepted) {
-            (true, ..) => {
-                "the chain has the new keys and the device uses them; the gateway's statement for them has not come yet"
-                    .to_owned()
-            }
-            (false, true, true) => {
-                "the gateway accepted the request, but it is not final on the chain yet; run the same command again"
-                    .to_owned()
-            }
-            (false, true, false) => {
-                "the gateway did not answer in time; is its bridge running? Run the same command again".to_owned()
-            }
-            (false, false, _) => {
-                let problem = self.problem.take();
-                let reason = problem.unwrap_or_else(|| "it did not answer in time".into());
-                format!("the broker was not reached: {reason}")
-            }
-        };
-        Failed::new(exit::UNREACHABLE, message)
+        match self.replaced {
+            true => Failed::new(
+                exit::UNREACHABLE,
+                "the chain has the new keys and the device uses them; the gateway's statement for them has not come yet",
+            ),
+            false => self.asking.too_late(),
+        }
+    }
+}
+
+fn advice(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Unknown => "it does not know the device, or the chain has other keys for it",
+        Refusal::Chain => "the chain refused it",
+        Refusal::Replayed | Refusal::Busy | Refusal::Voucher => "it cannot be done now",
     }
 }
