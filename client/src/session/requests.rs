@@ -9,6 +9,7 @@ use keyward_protocol::{
     request::{Ask, Refusal, Request, Response, Status},
     signing::{Signed, Unverified},
     topic::ControlTopic,
+    wire::WireInvalid,
     AccountId, GatewayName, GroupId, VerifyingKey,
 };
 
@@ -35,11 +36,18 @@ const JUMP: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Pending {
     ask: Ask,
-    nonce: Nonce,
-    wire: Vec<u8>,
-    asked_at: u64,
+    /// None: it is made when it is sent, so that no newer one with a higher counter goes before it (REQ-1).
+    made: Option<Made>,
     next_at: u64,
     pause: u64,
+}
+
+/// A request with its counter, signed.
+#[derive(Debug)]
+struct Made {
+    nonce: Nonce,
+    wire: Vec<u8>,
+    at: u64,
 }
 
 /// Something is missing that the gateway could send again.
@@ -96,9 +104,19 @@ impl Session {
         self.ask(Asked::ReplaceKeys, ask);
     }
 
+    fn ask(&mut self, asked: Asked, ask: Ask) {
+        let pending = Pending {
+            ask,
+            made: None,
+            next_at: self.clock.mono(),
+            pause: PAUSE_MS,
+        };
+        self.pending.insert(asked, pending);
+    }
+
     /// Makes a request. Its counter is durable before it is sent, and rises also where the store was restored, if the device
     /// has a clock.
-    fn ask(&mut self, asked: Asked, ask: Ask) {
+    fn make(&mut self, ask: Ask) -> Result<Made, WireInvalid> {
         let counter = self
             .durable
             .asked
@@ -111,26 +129,18 @@ impl Session {
             device: self.identity.device.clone(),
             key_version: self.identity.key_version,
             gateway: self.provisioned.owner.account,
-            ask: ask.clone(),
+            ask,
             counter,
             nonce,
         };
         let genesis = self.provisioned.genesis;
-        let Ok(signed) = sign_message(genesis, request, &self.identity.signing) else {
-            let text = "the voucher is not for this device, its gateway and its keys";
-            return self.answer(asked, Status::Refused(Refusal::Voucher), text.into());
-        };
+        let signed = sign_message(genesis, request, &self.identity.signing)?;
         self.change(Change::Asked(counter));
-        let now = self.clock.mono();
-        let pending = Pending {
-            ask,
+        Ok(Made {
             nonce,
             wire: signed.to_wire(),
-            asked_at: now,
-            next_at: now,
-            pause: PAUSE_MS,
-        };
-        self.pending.insert(asked, pending);
+            at: self.clock.mono(),
+        })
     }
 
     /// Connected again: what waits for an answer is sent at once.
@@ -148,27 +158,41 @@ impl Session {
             return;
         }
         let now = self.clock.mono();
+        let is_due =
+            |(asked, pending): (&Asked, &Pending)| (pending.next_at <= now).then_some(*asked);
+        let due: Vec<Asked> = self.pending.iter().filter_map(is_due).collect();
+        for asked in due {
+            if let Some(pending) = self.pending.remove(&asked) {
+                self.send(asked, pending);
+            }
+        }
+    }
+
+    fn send(&mut self, asked: Asked, pending: Pending) {
+        let Pending {
+            ask, made, pause, ..
+        } = pending;
+        let made = made.map_or_else(|| self.make(ask.clone()), Ok);
+        let Ok(made) = made else {
+            let text = "the voucher is not for this device, its gateway and its keys";
+            return self.answer(asked, Status::Refused(Refusal::Voucher), text.into());
+        };
         let topic = self.topic(&ControlTopic::Request(
             self.identity.device.clone(),
             self.provisioned.owner.name.clone(),
         ));
-        let mut due = Vec::new();
-        for pending in self
-            .pending
-            .values_mut()
-            .filter(|pending| pending.next_at <= now)
-        {
-            pending.next_at = now.saturating_add(pending.pause);
-            pending.pause = longer(pending.pause, LONGEST_PAUSE_MS);
-            due.push(pending.wire.clone());
-        }
-        for payload in due {
-            self.act(Action::Publish {
-                topic: topic.clone(),
-                payload,
-                retain: false,
-            });
-        }
+        self.act(Action::Publish {
+            topic,
+            payload: made.wire.clone(),
+            retain: false,
+        });
+        let pending = Pending {
+            ask,
+            made: Some(made),
+            next_at: self.clock.mono().saturating_add(pause),
+            pause: longer(pause, LONGEST_PAUSE_MS),
+        };
+        self.pending.insert(asked, pending);
     }
 
     /// Asks by itself for what does not come (REQ-4).
@@ -237,11 +261,10 @@ impl Session {
         }
         let response = believe(self, unverified, &key)?.into_body();
         let is_owner = account == self.provisioned.owner.account;
-        let asked = self
-            .pending
-            .iter()
-            .find(|(_, pending)| pending.nonce == response.nonce);
-        let asked = asked.map(|(asked, pending)| (*asked, pending.asked_at));
+        let asked = self.pending.iter().find_map(|(asked, pending)| {
+            let made = pending.made.as_ref()?;
+            (made.nonce == response.nonce).then_some((*asked, made.at))
+        });
         match asked {
             Some((asked, asked_at)) if is_owner => self.on_answer(asked, asked_at, &response),
             _ if self.on_receipt_answer(&response) => {}
@@ -270,16 +293,11 @@ impl Session {
         self.answer(asked, response.status, text);
     }
 
+    /// Not faster than it would have been repeated.
     fn ask_higher(&mut self, asked: Asked) {
-        let Some(old) = self.pending.remove(&asked) else {
-            return;
-        };
         self.change(Change::Asked(self.durable.asked.saturating_add(JUMP)));
-        self.ask(asked, old.ask);
-        if let Some(new) = self.pending.get_mut(&asked) {
-            // Not faster than it would have been repeated.
-            new.next_at = old.next_at;
-            new.pause = old.pause;
+        if let Some(pending) = self.pending.get_mut(&asked) {
+            pending.made = None;
         }
     }
 

@@ -45,6 +45,14 @@ fn voucher(world: &World, device: &Device) -> Signed<Voucher> {
     sign_message(GENESIS, voucher, &world.authority).unwrap()
 }
 
+fn new_keys() -> NewKeys {
+    NewKeys {
+        signing: SigningKey::from_seed(&[5; 32]),
+        agreement: AgreementSecret::from_bytes(&[6; 32]),
+        not_after: 1_900_000_000,
+    }
+}
+
 fn answer(world: &World, by: &Gateway, to: &Device, nonce: Nonce, status: Status) -> Packet {
     let response = Response {
         gateway: by.account,
@@ -226,6 +234,33 @@ fn counters_rise_also_over_restarts_and_after_a_restored_store() {
     assert!(second.counter > first.counter + 1_000 && second.nonce != first.nonce);
 }
 
+/// REQ-1: whatever waits, and in whatever order it was asked.
+#[test]
+fn no_request_is_sent_after_one_with_a_higher_counter() {
+    let mut world = World::new();
+    world.has_clock = false;
+    let mut device = world.device("1112");
+    let mut sent = requests(&mut device);
+    device.handle(&world, Input::Enrol(voucher(&world, &device)));
+    let enrolment = requests(&mut device).remove(0);
+    let replayed = Status::Refused(Refusal::Replayed);
+    let packet = answer(&world, &world.gateway, &device, enrolment.nonce, replayed);
+    device.hear(&world, packet);
+    sent.push(enrolment);
+    // While the enrolment waits to be made anew.
+    device.handle(&world, Input::Resync);
+    sent.extend(requests(&mut device));
+    world.mono_ms += 2_999;
+    device.handle(&world, Input::Disconnected);
+    device.handle(&world, Input::ReplaceKeys(new_keys()));
+    device.handle(&world, Input::Resync);
+    device.handle(&world, Input::Connected);
+    sent.extend(requests(&mut device));
+    assert_eq!(sent.len(), 6);
+    let rise = sent.windows(2).all(|two| two[0].counter < two[1].counter);
+    assert!(rise, "{sent:?}");
+}
+
 #[test]
 fn a_busy_gateway_is_asked_again() {
     let mut world = World::new();
@@ -248,11 +283,7 @@ fn a_busy_gateway_is_asked_again() {
 fn a_key_replacement_is_signed_by_the_new_and_the_current_key() {
     let mut world = World::new();
     let mut device = world.ready("1112");
-    let keys = NewKeys {
-        signing: SigningKey::from_seed(&[5; 32]),
-        agreement: AgreementSecret::from_bytes(&[6; 32]),
-        not_after: 1_900_000_000,
-    };
+    let keys = new_keys();
     device.handle(&world, Input::ReplaceKeys(keys.clone()));
     let request = requests(&mut device).remove(0);
     let Ask::ReplaceKeys {
