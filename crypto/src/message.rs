@@ -218,7 +218,8 @@ impl MessageKey {
         let header = self.header(counter, time.is_some(), signer.is_some());
         let mut sealed = self.encrypt(&header, topic, time, payload)?;
         if let Some(signer) = signer {
-            let signature = signer.sign(&signature_payload(&self.context(topic), &sealed));
+            let context = context(&self.genesis, &self.group, topic);
+            let signature = signer.sign(&signature_payload(&context, &sealed));
             sealed.extend_from_slice(&signature.0);
         }
         Ok(sealed)
@@ -279,7 +280,7 @@ impl MessageKey {
         self.check_header(&message.header, expected)?;
         let mut content = self.decrypt(message, topic)?;
         if let Some(verifier) = expected.signed_by {
-            self.check_signature(message, topic, verifier)?;
+            check_signature(message, &self.genesis, &self.group, topic, verifier)?;
         }
         let time = match expected.timed {
             true => Some(take_time(&mut content)?),
@@ -321,22 +322,31 @@ impl MessageKey {
             .map_err(|_| MessageRefused::Tampered)?;
         Ok(content)
     }
+}
 
-    fn check_signature(
-        &self,
-        message: &Message<'_>,
-        topic: &str,
-        verifier: &Verifier,
-    ) -> Result<(), MessageRefused> {
-        let signature = message.signature.ok_or(MessageRefused::Unsigned)?;
-        let payload = signature_payload(&self.context(topic), message.sealed);
-        let verifies = verifier.verifies(&payload, &signature);
-        verifies.then_some(()).ok_or(MessageRefused::Signature)
+/// Whether a message carries the signature of this sender for this group and topic (MSG-6). It can be told without the epoch's
+/// secret; what the message says, and that it is no copy, is known only when it was opened.
+///
+/// # Errors
+/// Says what is wrong. No retry helps.
+pub fn check_signature(
+    message: &Message<'_>,
+    genesis: &Genesis,
+    group: &GroupId,
+    topic: &str,
+    verifier: &Verifier,
+) -> Result<(), MessageRefused> {
+    if !is_topic_name(topic) {
+        return Err(MessageRefused::Topic);
     }
+    let signature = message.signature.ok_or(MessageRefused::Unsigned)?;
+    let payload = signature_payload(&context(genesis, group, topic), message.sealed);
+    let verifies = verifier.verifies(&payload, &signature);
+    verifies.then_some(()).ok_or(MessageRefused::Signature)
+}
 
-    fn context(&self, topic: &str) -> Digest {
-        blake2b_256(&signature_context(&self.genesis, &self.group, topic))
-    }
+fn context(genesis: &Genesis, group: &GroupId, topic: &str) -> Digest {
+    blake2b_256(&signature_context(genesis, group, topic))
 }
 
 impl ZeroizeOnDrop for MessageKey {}

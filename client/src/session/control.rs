@@ -194,6 +194,7 @@ impl Session {
         match &self.durable.device {
             Some(known) if known.hash == hash => {
                 self.told = true;
+                self.reopen(None);
                 return Ok(());
             }
             Some(known) => refuse_old(statement.revision, known.body.revision)?,
@@ -244,8 +245,9 @@ impl Session {
         self.tell_conflicting_filters();
         self.subscribe();
         for group in after {
-            self.reopen(&group);
+            self.reopen(Some(&group));
         }
+        self.reopen(None);
     }
 }
 

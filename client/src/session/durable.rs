@@ -12,7 +12,7 @@ use keyward_protocol::{
     message::Stream,
     statement::{DeviceStatement, GroupStatement, PublisherPage},
     topic::TopicFilter,
-    AccountId, Digest, GroupId, VerifyingKey,
+    AccountId, Commitment, Digest, GroupId, VerifyingKey,
 };
 
 use super::window::{Boots, Step, TagPrefix};
@@ -46,6 +46,17 @@ pub struct Heard {
     pub chain_time: u64,
 }
 
+/// What the newest secret of a group opened when it came (KEX-8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Committed {
+    /// Its epoch.
+    pub epoch: u32,
+    /// The commitment.
+    pub commitment: Commitment,
+    /// The custodian who committed to it.
+    pub custodian: AccountId,
+}
+
 /// What is known of a group besides its statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Facts {
@@ -57,6 +68,8 @@ pub struct Facts {
     pub acknowledged: Option<u32>,
     /// Chain time at which each past epoch was over, in milliseconds since 1970.
     pub retired: BTreeMap<u32, u64>,
+    /// What the newest secret opened: a later statement may name another commitment.
+    pub opened: Option<Committed>,
 }
 
 /// Whose window: one sender in one group, live messages or wills.

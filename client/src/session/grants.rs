@@ -10,14 +10,17 @@ use keyward_protocol::{
     AccountId, GroupId,
 };
 
-use super::{live::WaitingGrant, notice::Notice, refusal::ControlRefused, Change, Session};
+use super::{
+    durable::Committed, live::WaitingGrant, notice::Notice, refusal::ControlRefused, Change,
+    Session,
+};
 
 const PARKED_MS: u64 = limits::PARKED_SECONDS.saturating_mul(1000);
 
 /// What became of one epoch of a grant.
 enum Verdict {
     /// It opens its commitment.
-    Opens,
+    Opens(Committed),
     /// It is held already, or so old that the statement does not name it any more.
     Nothing,
     /// Its commitment is not known yet.
@@ -65,8 +68,8 @@ impl Session {
         let mut is_new = false;
         for granted in &grant.epochs {
             match self.judge(group, granted) {
-                Ok(Verdict::Opens) => {
-                    self.keep(group, granted);
+                Ok(Verdict::Opens(committed)) => {
+                    self.keep(group, granted, committed);
                     is_new = true;
                 }
                 Ok(Verdict::Nothing) => {}
@@ -80,7 +83,7 @@ impl Session {
         if is_new {
             self.retire(group);
             self.schedule(group);
-            self.reopen(group);
+            self.reopen(Some(group));
         }
         refused
     }
@@ -94,7 +97,7 @@ impl Session {
         let Some(statement) = self.statement(group) else {
             return Ok(Verdict::Unknown);
         };
-        let Some((commitment, account)) = statement.commitment(epoch) else {
+        let Some((commitment, custodian)) = statement.commitment(epoch) else {
             let newest = statement.commitments.last().map(|last| last.epoch);
             return Ok(match newest.is_some_and(|newest| epoch < newest) {
                 true => Verdict::Nothing,
@@ -107,17 +110,30 @@ impl Session {
             genesis,
             group,
             epoch,
-            &account,
+            &custodian,
             &granted.secret,
         ) {
-            true => Ok(Verdict::Opens),
+            true => Ok(Verdict::Opens(Committed {
+                epoch,
+                commitment,
+                custodian,
+            })),
             false => Err(ControlRefused::Secret { epoch }),
         }
     }
 
-    fn keep(&mut self, group: &GroupId, granted: &GrantedEpoch) {
+    fn keep(&mut self, group: &GroupId, granted: &GrantedEpoch, committed: Committed) {
         let (group, epoch) = (group.clone(), granted.epoch);
         self.change(Change::Secret(group.clone(), epoch, granted.secret.clone()));
+        self.amend(&group, |facts| {
+            if facts.opened.is_none_or(|newest| newest.epoch <= epoch) {
+                facts.opened = Some(committed);
+            }
+        });
+        // Another secret may have been held for the epoch.
+        if let Some(live) = self.live.get_mut(&group) {
+            live.keys.remove(&epoch);
+        }
         self.tell(Notice::Secret { group, epoch });
     }
 

@@ -61,8 +61,8 @@ use keyward_protocol::{
 use rand_core::CryptoRngCore;
 
 use self::{
-    clock::Clock, durable::Facts, live::Live, receipts::Receipting, requests::Pending,
-    sealing::Counters, values::Resealed,
+    clock::Clock, durable::Facts, live::Live, parking::Parking, receipts::Receipting,
+    requests::Pending, sealing::Counters, values::Resealed,
 };
 pub use self::{
     durable::{Change, Durable},
@@ -83,6 +83,8 @@ pub struct Session {
     durable: Durable,
     /// Groups that the device is in.
     live: BTreeMap<GroupId, Live>,
+    /// Messages that came before the owner's statement, on topics of no group that is known.
+    unplaced: Parking,
     /// Next counters of this boot. They stay when a group is left: its key could come again (MSG-9).
     counters: BTreeMap<GroupId, Counters>,
     /// The boot of this start (MSG-9); none: boots are used up.
@@ -138,6 +140,7 @@ impl Session {
             rng,
             durable,
             live: BTreeMap::new(),
+            unplaced: Parking::default(),
             counters: BTreeMap::new(),
             boot: None,
             will_boot: 0,

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use keyward_crypto::{
-    message::{Expected, MessageKey, MessageRefused, Opened as Content},
+    message::{self, Expected, MessageKey, MessageRefused, Opened as Content},
     GroupKey, Verifier,
 };
 use keyward_protocol::{
@@ -19,6 +19,7 @@ use super::{
     effects::{Delivery, Effects, Mark, Now, Opened},
     live::Live,
     notice::Notice,
+    parking::Wait,
     refusal::Refusal,
     routes::Route,
     window::{Boots, Look, TagPrefix},
@@ -32,8 +33,8 @@ const VALUES: usize = 4096;
 pub(super) enum Verdict {
     Message(Delivery),
     Open,
-    /// It waits; and why it is refused if it waits in vain.
-    Park(GroupId, Refusal),
+    /// It waits, for something to become known of a group, or for its group.
+    Park(Option<GroupId>, Wait),
     Refused(Refusal),
 }
 
@@ -52,6 +53,8 @@ struct Incoming<'a> {
     topic: &'a str,
     message: Message<'a>,
     retain: bool,
+    /// Whether it is known already to carry its sender's signature.
+    is_signed: bool,
 }
 
 impl Incoming<'_> {
@@ -82,8 +85,19 @@ impl Incoming<'_> {
 
 /// Why a message cannot be handed up now.
 enum Stop {
-    Park(Refusal),
+    Park(Wait),
     Refuse(Refusal),
+}
+
+impl Wait {
+    /// Of a message that nothing is known of yet.
+    fn unverified(header: &Header, otherwise: Refusal) -> Self {
+        Self {
+            sender: header.sender,
+            is_signed: false,
+            otherwise,
+        }
+    }
 }
 
 impl From<Refusal> for Stop {
@@ -102,18 +116,25 @@ impl Session {
     }
 
     pub(super) fn open_message(&mut self, topic: &str, bytes: &[u8], retain: bool) -> Opened {
-        match self.examine(topic, bytes, retain) {
+        match self.examine(topic, bytes, retain, false) {
             Verdict::Message(delivery) => Opened::Message(delivery),
             Verdict::Open => Opened::NotProtected,
             Verdict::Refused(reason) => Opened::Refused(reason),
-            Verdict::Park(group, reason) => match self.park(&group, topic, bytes, retain, reason) {
-                true => Opened::Parked,
-                false => Opened::Refused(reason),
-            },
+            Verdict::Park(home, wait) => {
+                self.park(home, topic, bytes, retain, wait);
+                Opened::Parked
+            }
         }
     }
 
-    pub(super) fn examine(&mut self, topic: &str, bytes: &[u8], retain: bool) -> Verdict {
+    /// `is_signed`: it is known already to carry its sender's signature.
+    pub(super) fn examine(
+        &mut self,
+        topic: &str,
+        bytes: &[u8],
+        retain: bool,
+        is_signed: bool,
+    ) -> Verdict {
         let route = self.route(topic);
         if route == Route::Open {
             return Verdict::Open;
@@ -126,18 +147,28 @@ impl Session {
         let group = match route {
             Route::Group(group) => group,
             Route::Conflict => return Verdict::Refused(Refusal::TopicConflict),
-            Route::Protected | Route::Open => return Verdict::Refused(Refusal::NotMember),
+            Route::Protected | Route::Open => return self.unplaced(&message),
         };
         let incoming = Incoming {
             group,
             topic,
             message,
             retain,
+            is_signed,
         };
         match self.receive(&incoming) {
             Ok(delivery) => Verdict::Message(delivery),
             Err(Stop::Refuse(reason)) => Verdict::Refused(reason),
-            Err(Stop::Park(reason)) => Verdict::Park(incoming.group, reason),
+            Err(Stop::Park(wait)) => Verdict::Park(Some(incoming.group), wait),
+        }
+    }
+
+    /// A message of no group that the device is known to be in: it may have joined one while it was away (MSG-13).
+    fn unplaced(&self, message: &Message<'_>) -> Verdict {
+        let otherwise = Refusal::NotMember;
+        match self.is_told() {
+            true => Verdict::Refused(otherwise),
+            false => Verdict::Park(None, Wait::unverified(&message.header, otherwise)),
         }
     }
 
@@ -185,7 +216,7 @@ impl Session {
 
     /// Whether the device reads the group, the sender is a publisher now, whatever the epoch (MSG-7), and the epoch's secret
     /// is held. What may yet come is waited for (MSG-13).
-    fn admit(&self, incoming: &Incoming<'_>) -> Result<Policy, Stop> {
+    fn admit(&mut self, incoming: &Incoming<'_>) -> Result<Policy, Stop> {
         let group = &incoming.group;
         let stated = self.stated_group(group).ok_or(Refusal::NotMember)?;
         // What is sealed in its own name a device looks at also where it reads nothing: it may be evidence.
@@ -193,9 +224,8 @@ impl Session {
         if !stated.role.subscribes() && !is_own {
             return Err(Refusal::NotSubscriber.into());
         }
-        let statement = self
-            .statement(group)
-            .ok_or(Stop::Park(Refusal::UnknownEpoch))?;
+        let wait = |otherwise| Stop::Park(Wait::unverified(incoming.header(), otherwise));
+        let statement = self.statement(group).ok_or(wait(Refusal::UnknownEpoch))?;
         if statement.state == GroupState::Closed {
             return Err(Refusal::Closed.into());
         }
@@ -204,7 +234,7 @@ impl Session {
         match live.senders.contains_key(&sender) {
             true => {}
             false if live.is_complete => return Err(Refusal::NotPublisher.into()),
-            false => return Err(Stop::Park(Refusal::NotPublisher)),
+            false => return Err(wait(Refusal::NotPublisher)),
         }
         let newest = self.durable.epochs(group).next_back();
         match self.durable.secrets.contains_key(&(group.clone(), epoch)) {
@@ -212,8 +242,32 @@ impl Session {
             false if newest.is_some_and(|newest| epoch < newest) => {
                 Err(Refusal::UnknownEpoch.into())
             }
-            false => Err(Stop::Park(Refusal::UnknownEpoch)),
+            false => Err(Stop::Park(self.wait_for_secret(incoming)?)),
         }
+    }
+
+    /// A message of an epoch whose secret is not held waits for it. A signature tells a forgery without the secret.
+    fn wait_for_secret(&mut self, incoming: &Incoming<'_>) -> Result<Wait, Refusal> {
+        let unverified = Wait::unverified(incoming.header(), Refusal::UnknownEpoch);
+        let signed = Wait {
+            is_signed: true,
+            ..unverified
+        };
+        match (incoming.is_signed, incoming.header().signed) {
+            (true, _) => return Ok(signed),
+            (false, false) => return Ok(unverified),
+            (false, true) => {}
+        }
+        let (_, verifier) = self.sender(&incoming.group, signed.sender)?;
+        let genesis = &self.provisioned.genesis;
+        let Incoming {
+            group,
+            topic,
+            message,
+            ..
+        } = incoming;
+        message::check_signature(message, genesis, group, topic, &verifier)?;
+        Ok(signed)
     }
 
     /// Whether a message of an older epoch is late (MSG-8). In an unsigned group there is no grace: a statement does not tell

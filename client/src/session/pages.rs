@@ -22,7 +22,7 @@ impl Session {
         if self.named_page(group, number) == Some(hash) {
             self.accept_page(group, page);
             self.refresh_senders(group);
-            self.reopen(group);
+            self.reopen(Some(group));
         } else if let Some(live) = self.live.get_mut(group) {
             // It may be of a statement that has not come yet. One for each number at most.
             live.pages.insert(number, (hash, page));

@@ -9,10 +9,10 @@ use keyward_protocol::{
     receipt::Receipt,
     request::{Refusal, Response, Status},
     topic::ControlTopic,
-    Commitment, GroupId,
+    AccountId, GroupId,
 };
 
-use super::{effects::Action, notice::Notice, requests::longer, Session};
+use super::{durable::Committed, effects::Action, notice::Notice, requests::longer, Session};
 
 const PAUSE_MS: u64 = 5_000;
 const LONGEST_PAUSE_MS: u64 = 300_000;
@@ -76,15 +76,21 @@ impl Session {
         }
     }
 
-    /// The newest epoch that is held and stated, with the commitment that its secret opened.
-    fn newest_held(&self, group: &GroupId) -> Option<(u32, Commitment)> {
-        let statement = self.statement(group)?;
-        let mut held = self.durable.epochs(group).rev();
-        held.find_map(|epoch| Some((epoch, statement.commitment(epoch)?.0)))
+    /// The newest epoch, if its secret is held, with the commitment that the secret opened: a statement that names another one
+    /// now does not change what the device has seen (KEX-8).
+    fn newest_held(&self, group: &GroupId) -> Option<Committed> {
+        let newest = self.durable.facts.get(group)?.opened?;
+        let held = self.durable.epochs(group).next_back();
+        (held == Some(newest.epoch)).then_some(newest)
     }
 
     fn begin_receipt(&mut self, group: &GroupId) {
-        let Some((epoch, commitment)) = self.newest_held(group) else {
+        let Some(Committed {
+            epoch,
+            commitment,
+            custodian,
+        }) = self.newest_held(group)
+        else {
             return;
         };
         let acknowledged = self
@@ -119,7 +125,7 @@ impl Session {
             epoch,
             nonce: Nonce(nonce),
             wire: signed.to_wire(),
-            topics: self.receipt_topics(group, epoch),
+            topics: self.receipt_topics(group, custodian),
             next_at: self.clock.mono(),
             pause: PAUSE_MS,
         };
@@ -127,14 +133,13 @@ impl Session {
     }
 
     /// Of the epoch's custodian, and of the owner.
-    fn receipt_topics(&self, group: &GroupId, epoch: u32) -> Vec<String> {
-        let account = self.committed_by(group, epoch);
+    fn receipt_topics(&self, group: &GroupId, account: AccountId) -> Vec<String> {
         let stated = self.stated_group(group);
         let custodians = stated
             .into_iter()
             .flat_map(|stated| stated.custodians.iter());
         let names = custodians
-            .filter(|custodian| Some(custodian.account) == account)
+            .filter(|custodian| custodian.account == account)
             .map(|custodian| custodian.name.clone())
             .chain([self.provisioned.owner.name.clone()]);
         let device = &self.identity.device;

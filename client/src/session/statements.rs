@@ -6,7 +6,7 @@ use keyward_crypto::hash::hash_of;
 use keyward_protocol::{
     signing::Unverified,
     statement::{Custodian, GroupState, GroupStatement},
-    AccountId, GroupId,
+    GroupId,
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     durable::Held,
     notice::Notice,
     refusal::ControlRefused,
-    Change, Refusal, Session,
+    Change, Session,
 };
 
 impl Session {
@@ -111,7 +111,7 @@ impl Session {
         }
         self.take_waiting_grants(group);
         self.schedule(group);
-        self.reopen(group);
+        self.reopen(Some(group));
     }
 
     /// The epoch that is current for reading: while a new one is awaited, the last one where the policy goes on with it.
@@ -168,10 +168,8 @@ impl Session {
     pub(super) fn leave(&mut self, group: &GroupId) {
         self.erase(group, |_| true);
         self.receipting.remove(group);
-        if let Some(mut live) = self.live.remove(group) {
-            for parked in live.parking.take() {
-                self.refuse(parked.topic, Refusal::NotMember);
-            }
+        if let Some(live) = self.live.remove(group) {
+            self.refuse_parked(live.parking);
         }
         self.tell(Notice::Left(group.clone()));
     }
@@ -226,11 +224,5 @@ impl Session {
             };
             self.erase(&group, is_over);
         }
-    }
-
-    /// The custodian that a group's epoch was committed by.
-    pub(super) fn committed_by(&self, group: &GroupId, epoch: u32) -> Option<AccountId> {
-        let (_, account) = self.statement(group)?.commitment(epoch)?;
-        Some(account)
     }
 }

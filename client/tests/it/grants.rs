@@ -160,3 +160,34 @@ fn a_grant_that_waits_on_does_not_wait_longer_for_it() {
     device.tick(&world);
     assert_eq!(device.control_refusals(), ["UnknownEpoch"]);
 }
+
+/// What the statement has left behind is neither taken nor waited for.
+#[test]
+fn an_old_epoch_that_the_statement_does_not_name_is_ignored() {
+    let mut world = World::new();
+    world.group().policy.history = 1;
+    world.group().rotate();
+    world.group().rotate();
+    let mut device = world.ready("1112");
+    assert_eq!(device.session.status().groups[0].held, [2, 3]);
+    world.mono_ms += 60_000;
+    device.tick(&world);
+    assert_eq!(device.control_refusals(), [""; 0]);
+}
+
+/// A custodian that names another commitment gives another secret: it is the one that is used from then on.
+#[test]
+fn a_secret_that_replaces_another_one_is_the_one_that_opens() {
+    let mut world = World::new();
+    let mut reader = world.ready("1112");
+    let mut sender = world.ready("1111");
+    reader.reads(&world, sender.seal(&world, b"x").unwrap().bytes);
+    world.group().revision += 1;
+    world
+        .group()
+        .secrets
+        .insert(1, EpochSecret::new([0x66; 32]));
+    world.settle(&mut reader);
+    world.settle(&mut sender);
+    reader.reads(&world, sender.seal(&world, b"y").unwrap().bytes);
+}

@@ -4,6 +4,7 @@ use keyward_client::session::Notice;
 use keyward_crypto::{hash::hash_of, sign};
 use keyward_protocol::{
     bytes::Nonce,
+    grant::EpochSecret,
     receipt::Receipt,
     request::{Refusal, Response, Status},
     signing::Unverified,
@@ -167,4 +168,21 @@ fn what_is_not_held_is_not_acknowledged() {
     world.mono_ms += 100;
     device.tick(&world);
     assert_eq!(acks(&mut device), []);
+}
+
+/// KEX-8: whoever shows a device one commitment and then another one does not make it forget the first.
+#[test]
+fn a_receipt_names_the_commitment_that_the_secret_opened_also_when_a_later_statement_names_another()
+{
+    let mut world = World::new();
+    let mut device = world.device("1112");
+    world.tell(&mut device);
+    let sent = acks(&mut device);
+    let other = EpochSecret::new([0x66; 32]);
+    world.group().revision += 1;
+    world.group().secrets.insert(1, other);
+    device.hear(&world, world.groups[0].state());
+    let mut device = device.restart(&world);
+    device.tick(&world);
+    assert_eq!(acks(&mut device), sent);
 }
