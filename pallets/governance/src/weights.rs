@@ -25,18 +25,25 @@ pub struct SubstrateWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     fn as_root() -> Weight {
-        // Proof: measured 0 bytes. Fastest: 18_022 ns.
-        Weight::from_parts(22_506_000, 0)
+        // Proof: measured 0 bytes. Fastest: 9_856 ns.
+        Weight::from_parts(10_863_000, 0)
     }
     // Storage: `System::Account` (r:1 w:0)
+    // Proof: `System::Account` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
     // Storage: `Council::Members` (r:1 w:0)
+    // Proof: `Council::Members` (`max_values`: Some(1), `max_size`: None, mode: `Measured`)
     // Storage: `TechnicalCommittee::Members` (r:1 w:0)
+    // Proof: `TechnicalCommittee::Members` (`max_values`: Some(1), `max_size`: None, mode: `Measured`)
     // Storage: `Fleet::Gateways` (r:1 w:0)
+    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `ValidatorSet::Operators` (r:1 w:0)
+    // Proof: `ValidatorSet::Operators` (`max_values`: None, `max_size`: Some(53), added: 2528, mode: `MaxEncodedLen`)
     // Storage: `Governance::Spendings` (r:1 w:1)
-    fn check_admitted(_n: u32) -> Weight {
-        // Proof: measured 3750 bytes. Fastest: 45_135 ns.
-        Weight::from_parts(64_727_792, 5235)
+    // Proof: `Governance::Spendings` (`max_values`: None, `max_size`: Some(65), added: 2540, mode: `MaxEncodedLen`)
+    fn check_admitted(n: u32) -> Weight {
+        // Proof: measured 3750 bytes. Fastest: 44_608 ns.
+        Weight::from_parts(50_991_810, 5235)
+            .saturating_add(Weight::from_parts(5_824, 0).saturating_mul(n.into()))
             .saturating_add(T::DbWeight::get().reads(6))
             .saturating_add(T::DbWeight::get().writes(1))
     }
@@ -45,10 +52,11 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 /// The same over a fixed database, for tests.
 impl WeightInfo for () {
     fn as_root() -> Weight {
-        Weight::from_parts(22_506_000, 0)
+        Weight::from_parts(10_863_000, 0)
     }
-    fn check_admitted(_n: u32) -> Weight {
-        Weight::from_parts(64_727_792, 5235)
+    fn check_admitted(n: u32) -> Weight {
+        Weight::from_parts(50_991_810, 5235)
+            .saturating_add(Weight::from_parts(5_824, 0).saturating_mul(n.into()))
             .saturating_add(ParityDbWeight::get().reads(6))
             .saturating_add(ParityDbWeight::get().writes(1))
     }
