@@ -21,6 +21,7 @@ pub mod beacon;
 pub mod bytes;
 pub mod extension;
 pub mod grant;
+pub mod history;
 pub mod id;
 pub mod limits;
 pub mod message;

@@ -6,8 +6,9 @@ use frame_support::__private::metadata::{
     v14::{PalletMetadata, StorageEntryType},
     RuntimeMetadata,
 };
+use keyward_protocol::history::Entry;
 use keyward_runtime::Runtime;
-use pallet_fleet::{Entry, Holder, KeyAuthorisation};
+use pallet_fleet::{Holder, KeyAuthorisation};
 use pallet_validator_set::{runtime_api::Refusal, Equivocation, Operator};
 use scale_info::{
     form::{Form, PortableForm},

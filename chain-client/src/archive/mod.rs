@@ -3,88 +3,15 @@
 mod receipts;
 mod walk;
 
-use codec::{Decode, Encode};
-use keyward_protocol::{
-    view::Cause, AccountId, BlockHash, Commitment, DeviceId, Digest, Genesis, GroupId, Role,
-};
-use scale_info::TypeInfo;
+use codec::Encode;
+pub use keyward_protocol::history::{Entry, NO_HEAD};
+use keyward_protocol::{history::link, BlockHash, Digest, Genesis, GroupId};
 use serde::{Deserialize, Serialize};
 use sp_crypto_hashing::blake2_256;
 
 pub use walk::Archive;
 
 use crate::{call::ReceiptItem, view::ReadFailed};
-
-/// The head of a group that has no entry yet.
-pub const NO_HEAD: Digest = Digest([0; 32]);
-
-/// One entry of a group's hash chain, as the chain's event `ChainExtended` names it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Entry {
-    /// The group advanced to an epoch.
-    Advanced {
-        /// The epoch.
-        epoch: u32,
-        /// Why.
-        cause: Cause,
-        /// Its commitment and custodian; none if it is awaited.
-        committed: Option<(Commitment, AccountId)>,
-    },
-    /// The awaited epoch was committed to.
-    Activated {
-        /// The epoch.
-        epoch: u32,
-        /// Its commitment.
-        commitment: Commitment,
-        /// Who committed.
-        custodian: AccountId,
-    },
-    /// The commitment of the current epoch fell away in the block of its advance.
-    Awaited {
-        /// The epoch.
-        epoch: u32,
-    },
-    /// A custodian delivered an epoch.
-    Delivered {
-        /// The epoch.
-        epoch: u32,
-        /// To how many members.
-        recipients: u32,
-        /// Root over the grants.
-        grants_root: Digest,
-    },
-    /// A device became a member, or got a new index with its new keys.
-    Joined {
-        /// The device.
-        device: DeviceId,
-        /// The version of its keys.
-        key_version: u32,
-        /// What it may do.
-        role: Role,
-        /// Its index.
-        index: u32,
-        /// First epoch that it may hold.
-        joined_epoch: u32,
-    },
-    /// A device is no longer a member.
-    Left {
-        /// The device.
-        device: DeviceId,
-    },
-    /// A member is suspended.
-    Suspended {
-        /// The device.
-        device: DeviceId,
-    },
-    /// A batch of receipts was recorded.
-    Receipts {
-        /// BLAKE2b-256 of SCALE(the receipts that were recorded, as they stood in the call).
-        digest: Digest,
-        /// How many.
-        count: u32,
-    },
-}
 
 /// An entry, where it stands, and what it led to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +46,7 @@ impl Record {
     }
 }
 
-/// The head after an entry: BLAKE2b-256 of SCALE(genesis, group, former head, block, entry).
+/// The head after an entry.
 pub fn head_after(
     genesis: &Genesis,
     group: &GroupId,
@@ -127,7 +54,7 @@ pub fn head_after(
     block: u32,
     entry: &Entry,
 ) -> Digest {
-    Digest((genesis, group, head, block, entry).using_encoded(blake2_256))
+    Digest(link(genesis, group, head, block, entry).using_encoded(blake2_256))
 }
 
 /// What binds a batch of receipts.

@@ -16,6 +16,7 @@
 use frame_support::{dispatch::DispatchResult, ensure};
 use frame_system::pallet_prelude::OriginFor;
 use keyward_protocol::{
+    history::Entry,
     limits,
     statement::GroupState,
     view::{Cause, KeyExchange, StagedEpoch},
@@ -24,7 +25,7 @@ use keyward_protocol::{
 
 use crate::{
     caller::{self, Caller},
-    chain::{self, Entry},
+    chain,
     group::{load, load_living, save, save_revised},
     pallet::*,
     view::{now, raw, seconds},

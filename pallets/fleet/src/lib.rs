@@ -13,7 +13,6 @@
 
 extern crate alloc;
 
-pub use chain::Entry;
 pub use genesis::{GenesisAuthority, GenesisGateway, GenesisOrganisation};
 pub use pallet::*;
 pub use types::{
@@ -75,6 +74,7 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use keyward_protocol::{
         bytes::AccountId as RawAccount,
+        history::Entry,
         id::IdBytes,
         limits,
         policy::Policy,
@@ -93,7 +93,7 @@ pub mod pallet {
         types::{Member, *},
         view,
         weights::WeightInfo,
-        AdmitAccount, Entry, GenesisAuthority, GenesisGateway, GenesisOrganisation,
+        AdmitAccount, GenesisAuthority, GenesisGateway, GenesisOrganisation,
     };
 
     /// The version of what is stored.

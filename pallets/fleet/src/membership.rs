@@ -4,12 +4,13 @@
 use frame_support::{dispatch::DispatchResult, ensure};
 use frame_system::pallet_prelude::OriginFor;
 use keyward_protocol::{
-    limits, topic::Filters, view::Cause, view::DeviceStatus, DeviceId, GroupId, Role,
+    history::Entry, limits, topic::Filters, view::Cause, view::DeviceStatus, DeviceId, GroupId,
+    Role,
 };
 
 use crate::{
     caller::Caller,
-    chain::{self, Entry},
+    chain,
     device, epoch,
     group::{administered, ensure_filters, ensure_open, load, save_revised},
     organisation,

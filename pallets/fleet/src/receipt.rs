@@ -3,12 +3,14 @@
 use alloc::vec::Vec;
 use codec::Encode;
 use frame_support::{dispatch::DispatchResult, ensure};
-use keyward_protocol::{receipt::Receipt, signing::Purpose, view::Delivery, Digest, GroupId};
+use keyward_protocol::{
+    history::Entry, receipt::Receipt, signing::Purpose, view::Delivery, Digest, GroupId,
+};
 use sp_io::hashing::blake2_256;
 
 use crate::{
     caller,
-    chain::{self, Entry},
+    chain,
     device, group, keys,
     pallet::*,
     types::{Anchor, Batch, Conflict, Holding, ReceiptItem},

@@ -2,11 +2,11 @@
 
 use codec::Encode;
 use frame_support::assert_ok;
-use keyward_protocol::{view::Cause, Commitment, Digest, GroupId, Role};
+use keyward_protocol::{history::Entry, view::Cause, Commitment, Digest, GroupId, Role};
 use sp_io::hashing::blake2_256;
 
 use super::{builders::*, *};
-use crate::{ChainHeads, Entry, Event, KeyExchanges};
+use crate::{ChainHeads, Event, KeyExchanges};
 
 /// Every entry of a group in the archive, with the block it stood in.
 fn archive(group: &GroupId) -> Vec<(u32, Entry, Digest)> {
