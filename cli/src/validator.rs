@@ -21,7 +21,7 @@ use crate::{
 const JOIN: &str = "\
 Run it on the node's own machine: the node makes new session keys, keeps the private ones, and proves that they are for
 your account (its unsafe RPC methods, which it answers only there). The council has approved the account before. The
-node is run with --validator and is synced. It validates from the session after the next on.
+node is run with --validator; one that still syncs is waited for. It validates from the session after the next on.
 
   export KEYWARD_ACCOUNT_FILE=operator.key
   keyward validator join
@@ -100,13 +100,18 @@ pub enum ValidatorFailed {
         /// Where it is.
         url: String,
     },
-    /// The node is behind.
-    #[error("the node at {url} still syncs (block {best}); join when it has caught up")]
-    Syncing {
+    /// The node gets no blocks.
+    #[error(
+        "the node at {url} has got no new block for a minute (block {best}, {peers} peers); look at its peers, its clock and \
+         'keyward validator status' at another node"
+    )]
+    StandsStill {
         /// Where it is.
         url: String,
         /// Its newest block.
         best: u32,
+        /// Nodes that it is connected to.
+        peers: u32,
     },
     /// It is in the set already.
     #[error("{account} is in the set of validators already; new session keys are made with 'keyward validator join --keys-only'")]

@@ -1,12 +1,15 @@
 //! `keyward validator join`.
 
+use std::time::Duration;
+
 use keyward_chain_client::{
     account_to_ss58, Call, Client, NodeState, OperatorStatus, SessionKeys, Validators,
 };
 use keyward_protocol::AccountId;
 use serde::Serialize;
+use tokio::time::Instant;
 
-use super::{approved, newest, wait_until, ValidatorFailed};
+use super::{approved, newest, wait_until, ValidatorFailed, LOOK_EVERY};
 use crate::{
     chain::{Context, Done},
     council::about,
@@ -32,9 +35,9 @@ pub async fn run(keys_only: bool, wait: bool, context: &Context) -> Result<(), V
     let signer = context.signer()?;
     let account = signer.account();
     let client = context.connect().await?;
+    follow_the_others(&client, context).await?;
     let before = newest(&client).await?;
     may_join(&before, &account, keys_only)?;
-    is_ready(&client.node_state().await?, context.url())?;
     let keys = client.rotate_keys(account).await?;
     let done = context
         .submit(&client, &signer, call(&keys, keys_only))
@@ -95,16 +98,68 @@ fn may_join(
     }
 }
 
-/// Refuses a node that would not validate.
-fn is_ready(node: &NodeState, url: &str) -> Result<(), ValidatorFailed> {
-    let url = url.to_owned();
-    match (node.authority, node.syncing) {
-        (false, _) => Err(ValidatorFailed::NoAuthority { url }),
-        (true, true) => Err(ValidatorFailed::Syncing {
-            url,
-            best: node.best,
-        }),
-        (true, false) => Ok(()),
+/// How long a node may be without a new block.
+const STANDS_STILL: Duration = Duration::from_secs(60);
+/// Pause between two lines about it.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Waits until the node has caught up; refuses one that would not validate or that gets no blocks.
+async fn follow_the_others(client: &Client, context: &Context) -> Result<(), ValidatorFailed> {
+    let mut following = Following::default();
+    let mut newest = (0, Instant::now());
+    let mut told: Option<Instant> = None;
+    loop {
+        let node = client.node_state().await?;
+        may_validate(&node, context.url())?;
+        if following.look(&node) {
+            return Ok(());
+        }
+        if node.best > newest.0 {
+            newest = (node.best, Instant::now());
+        }
+        if newest.1.elapsed() > STANDS_STILL {
+            return Err(ValidatorFailed::StandsStill {
+                url: context.url().to_owned(),
+                best: node.best,
+                peers: node.peers,
+            });
+        }
+        if node.syncing && told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
+            told = Some(Instant::now());
+            let line = format!("the node syncs: block {}, {} peers; waiting", node.best, node.peers);
+            context.output.progress(&line);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Refuses a node that would author and vote nothing.
+fn may_validate(node: &NodeState, url: &str) -> Result<(), ValidatorFailed> {
+    let refused = || ValidatorFailed::NoAuthority {
+        url: url.to_owned(),
+    };
+    node.authority.then_some(()).ok_or_else(refused)
+}
+
+/// Whether a node follows the others: it got a new block after it had stopped to sync.
+///
+/// One that starts does not say that it syncs before it has found others; and one that has just caught up still judges transactions
+/// by the block that it began with, since it hears only of blocks that are new to all.
+#[derive(Default)]
+struct Following {
+    /// Its newest block when it did not sync any more.
+    caught_up: Option<u32>,
+}
+
+impl Following {
+    fn look(&mut self, node: &NodeState) -> bool {
+        match self.caught_up {
+            Some(at) if !node.syncing => node.best > at,
+            _ => {
+                self.caught_up = (!node.syncing).then_some(node.best);
+                false
+            }
+        }
     }
 }
 
@@ -202,19 +257,34 @@ mod tests {
         assert_eq!(refusal(OperatorStatus::Validating, true, true), None);
     }
 
-    #[test]
-    fn a_node_that_would_not_validate_does_not_join() {
-        let node = |authority, syncing| NodeState {
-            best: 7,
-            finalized: 5,
+    fn node(best: u32, syncing: bool, authority: bool) -> NodeState {
+        NodeState {
+            best,
+            finalized: 0,
             syncing,
             peers: 1,
             authority,
-        };
-        let refusal = |node| is_ready(&node, "ws://h:1").unwrap_err().to_string();
-        assert!(refusal(node(false, false)).contains("--validator"));
-        assert!(refusal(node(true, true)).contains("still syncs (block 7)"));
-        assert!(is_ready(&node(true, false), "ws://h:1").is_ok());
+        }
+    }
+
+    #[test]
+    fn a_node_that_would_not_validate_does_not_join() {
+        let refused = may_validate(&node(7, false, false), "ws://h:1").unwrap_err();
+        assert!(refused.to_string().contains("--validator"));
+        assert!(may_validate(&node(7, false, true), "ws://h:1").is_ok());
+    }
+
+    #[test]
+    fn a_node_follows_the_others_with_the_first_block_after_it_stopped_to_sync() {
+        let mut following = Following::default();
+        let mut looks = |best, syncing| following.look(&node(best, syncing, true));
+        // It has just started, and has not found anybody.
+        assert!(!looks(0, false));
+        assert!(!looks(300, true));
+        assert!(!looks(600, true));
+        assert!(!looks(700, false));
+        assert!(!looks(700, false));
+        assert!(looks(701, false));
     }
 
     #[test]
