@@ -126,7 +126,10 @@ async fn follow_the_others(client: &Client, context: &Context) -> Result<(), Val
         }
         if node.syncing && told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
             told = Some(Instant::now());
-            let line = format!("the node syncs: block {}, {} peers; waiting", node.best, node.peers);
+            let line = format!(
+                "the node syncs: block {}, {} peers; waiting",
+                node.best, node.peers
+            );
             context.output.progress(&line);
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -10,8 +10,7 @@ use keyward_protocol::{
 
 use crate::{
     caller::Caller,
-    chain,
-    device, epoch,
+    chain, device, epoch,
     group::{administered, ensure_filters, ensure_open, load, save_revised},
     organisation,
     pallet::*,

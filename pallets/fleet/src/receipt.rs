@@ -9,9 +9,7 @@ use keyward_protocol::{
 use sp_io::hashing::blake2_256;
 
 use crate::{
-    caller,
-    chain,
-    device, group, keys,
+    caller, chain, device, group, keys,
     pallet::*,
     types::{Anchor, Batch, Conflict, Holding, ReceiptItem},
     view::{now, raw},
