@@ -193,9 +193,13 @@ impl Hostile {
 
     /// Ends the connection of a client, and waits until it is back.
     pub async fn cut(&self, client: &str) -> Result<()> {
+        // It may have lost its connection by itself just now.
+        let what = format!("{client} to be connected");
+        let line = eventually(seconds(BACK), &what, || async {
+            self.shared.line(client).ok_or("it is not")
+        })
+        .await?;
         let before = self.connections(client);
-        let line = self.shared.line(client);
-        let line = line.with_context(|| format!("{client} is not connected"))?;
         line.cut.notify_one();
         let what = format!("{client} to connect again");
         eventually(seconds(BACK), &what, || async {
