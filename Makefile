@@ -21,8 +21,9 @@ help:
 	@echo 'make test                      all tests'
 	@echo 'make fuzz                      hostile bytes for 20 seconds each: the fuzz targets, with their names'
 	@echo 'make fuzz TARGET=session SECONDS=600   one of them, longer'
-	@echo 'make soak                      50 seeds of faults, each judged (takes hours; see docs/status.md)'
+	@echo 'make soak                      50 seeds of faults, each judged (about two hours)'
 	@echo 'make soak SEEDS=1 FIRST=17     one of them'
+	@echo 'make soak BUG=silence          a program with a bug, which must be convicted (tests/faults/README.md); BUG=all: each of them'
 	@echo 'make build                     all programs, in release mode'
 	@echo 'make lint                      formatting and clippy'
 	@echo 'make weights                   measure what the chain'"'"'s calls cost, and write it into the pallets'
@@ -64,7 +65,8 @@ fuzz: bootstrap
 	  done
 
 soak: build
-	@$(IN) exec "$$CARGO_TARGET_DIR/release/keyward-soak" run --seeds '$(SEEDS)' --first '$(FIRST)'
+	@$(IN) exec "$$CARGO_TARGET_DIR/release/keyward-soak" \
+	  $(if $(BUG),bug $(filter-out all,$(BUG)),run --seeds '$(SEEDS)' --first '$(FIRST)')
 
 # What runs on a device or in the chain needs no std.
 no-std: bootstrap

@@ -7,10 +7,12 @@
 //! | [`machines`], [`programs`], [`members`] | who does it: to node, broker, bridge and their connections; to devices; to groups |
 //! | [`relay`], [`chain`] | what goes over the wire and what the chain finalizes, noted |
 //! | [`proxy`], [`disk`] | a connection that stalls, a disk that is full |
+//! | [`bugs`] | programs with a bug, to see that the judge convicts |
 //!
 //! A run has four parts: faults; healing, in which everything runs and must become well within [`HEALING`]; a quiet time in
 //! which publishers go on; and a last one in which subscribers get what is still on its way. No wait is without a deadline.
 
+pub mod bugs;
 pub mod chain;
 pub mod disk;
 pub mod machines;
@@ -35,12 +37,11 @@ use self::{
     chain::{Follower, Newest},
     machines::BridgeLane,
     members::Administrator,
-    programs::{Phase, Programs},
+    programs::{Actor, Phase, Programs},
     schedule::{Schedule, FAULTS},
     stage::Stage,
 };
 use crate::{
-    agent::Agent,
     judge::{
         self,
         evidence::{self, Happened, Known, Log, State, What},
@@ -54,9 +55,9 @@ pub const HEALING: u64 = 75;
 /// How long lanes may still be at work after the faults' time, in seconds: transactions and restarts have their own deadlines.
 const LINGERING: u64 = 60;
 /// How long publishers go on when everything is well, in seconds.
-const QUIET: u64 = 15;
+const QUIET: u64 = 8;
 /// How long subscribers then have, in seconds: longer than the judge gives them.
-const LAST: u64 = 22;
+const LAST: u64 = 17;
 /// How long everything must have looked well to be believed, in seconds.
 const CALM: u64 = 3;
 /// How long setting the stage may take, in seconds.
@@ -96,11 +97,11 @@ impl Outcome {
 }
 
 /// Runs the schedule of a seed and has it judged. The evidence, and the logs of all parts, are kept in `directory` when the judge
-/// convicts or the run fails.
+/// convicts or the run fails, and else if they are wanted.
 ///
 /// # Errors
 /// When the run cannot be carried out: that is no verdict.
-pub async fn run(seed: u64, directory: &Path) -> Result<Outcome> {
+pub async fn run(seed: u64, directory: &Path, wanted: bool) -> Result<Outcome> {
     make_directory(directory)?;
     let path = directory.join(format!("seed-{seed}.jsonl"));
     let log = Log::new(&path)?;
@@ -112,7 +113,7 @@ pub async fn run(seed: u64, directory: &Path) -> Result<Outcome> {
     let acted = act(&mut stage, &Schedule::of(seed), &log).await;
     let verdict = acted.and_then(|()| judge::judge(&evidence::read(&path)?));
     let kept = match &verdict {
-        Ok(verdict) => !verdict.convictions.is_empty(),
+        Ok(verdict) => wanted || !verdict.convictions.is_empty(),
         Err(_) => true,
     };
     if kept {
@@ -141,18 +142,18 @@ async fn act(stage: &mut Stage, schedule: &Schedule, log: &Log) -> Result<()> {
         log,
     );
     let newest = follower.newest();
-    let agents = std::mem::take(&mut stage.agents);
-    let mut programs = Programs::new(Stage::programs(&agents, log), schedule.devices.clone());
+    let actors = std::mem::take(&mut stage.actors);
+    let mut programs = Programs::new(Stage::programs(&actors, log), schedule.devices.clone());
     let done = {
         let conducted = conduct(stage, schedule, &mut programs, &newest, log);
         tokio::select! {
             done = conducted => done,
             failed = follower.run(first) => failed.context("the chain could not be followed"),
-            () = ask_stores(&agents, log) => bail!("nobody asks the devices' stores any more"),
+            () = ask_stores(&actors, log) => bail!("nobody asks the devices' stores any more"),
         }
     };
     done?;
-    note_panics(stage, &agents, log);
+    note_panics(stage, &actors, log);
     log.note(What::Over);
     Ok(())
 }
@@ -260,9 +261,9 @@ fn looks_well(state: &State, programs: &Programs<'_>, before: &[u64]) -> bool {
 }
 
 /// What devices' stores know, one after the other, for ever.
-async fn ask_stores(agents: &[(Agent, programs::Does)], log: &Log) {
+async fn ask_stores(actors: &[Actor], log: &Log) {
     loop {
-        for (agent, _) in agents {
+        for agent in actors.iter().map(|actor| &actor.agent) {
             let asked = evidence::now_ms();
             // A store that cannot be read now says nothing.
             if let Ok(status) = agent.status().await {
@@ -290,11 +291,10 @@ fn known(status: &serde_json::Value) -> Vec<Known> {
         .collect()
 }
 
-fn note_panics(stage: &Stage, agents: &[(Agent, programs::Does)], log: &Log) {
+fn note_panics(stage: &Stage, actors: &[Actor], log: &Log) {
     let network = &stage.network;
-    let devices = agents
-        .iter()
-        .map(|(agent, _)| (agent.id.as_str(), agent.log()));
+    let agents = actors.iter().map(|actor| &actor.agent);
+    let devices = agents.map(|agent| (agent.id.as_str(), agent.log()));
     let node = network.place.log("node");
     let parts = [("bridge", network.bridge.log()), ("node", node.as_path())];
     for (part, path) in parts.into_iter().chain(devices) {

@@ -11,7 +11,10 @@ use anyhow::Result;
 use keyward_protocol::DeviceId;
 use tokio::time::Instant;
 
-use super::schedule::{Act, Part, Step};
+use super::{
+    relay::Relay,
+    schedule::{Act, Part, Step},
+};
 use crate::{
     agent::Agent,
     judge::evidence::{Happened, Log, Printed, What},
@@ -24,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const BETWEEN: Duration = Duration::from_millis(400);
 /// Pause before a subscriber that ended is started again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// What a device sends for so long before it is killed does not arrive: it acknowledges messages, and the broker sends them again.
+const DYING: Duration = Duration::from_millis(1200);
 /// Seconds that a publisher has for a message.
 const PATIENCE: &str = "12";
 
@@ -36,10 +41,21 @@ pub enum Does {
     Publishes(Vec<&'static str>),
 }
 
+/// A device, what it does, and what it does it through.
+pub struct Actor {
+    /// The device.
+    pub agent: Agent,
+    /// What its program does.
+    pub does: Does,
+    /// Between it and the broker.
+    pub relay: Relay,
+}
+
 /// A device and its program.
 pub struct Program<'a> {
     agent: &'a Agent,
     does: Does,
+    relay: &'a Relay,
     log: Log,
     process: Option<Process>,
     output: PathBuf,
@@ -51,16 +67,19 @@ pub struct Program<'a> {
     /// Not started while it is held.
     held: bool,
     frozen: bool,
+    /// What it sends is kept from the broker.
+    dying: bool,
     /// Messages that it printed.
     pub printed: u64,
 }
 
 impl<'a> Program<'a> {
     /// Nothing runs yet.
-    pub fn new(agent: &'a Agent, does: Does, log: &Log) -> Self {
+    pub fn new(actor: &'a Actor, log: &Log) -> Self {
         Self {
-            agent,
-            does,
+            agent: &actor.agent,
+            does: actor.does.clone(),
+            relay: &actor.relay,
             log: log.clone(),
             process: None,
             output: PathBuf::new(),
@@ -71,6 +90,7 @@ impl<'a> Program<'a> {
             next: Instant::now(),
             held: false,
             frozen: false,
+            dying: false,
             printed: 0,
         }
     }
@@ -180,27 +200,47 @@ impl<'a> Program<'a> {
         }
     }
 
-    fn suffer(&mut self, act: Act) {
-        let Some(process) = &mut self.process else {
-            self.held = true;
-            return;
-        };
-        let name = self.agent.id.as_str();
-        match act {
-            Act::Freeze(_) => {
+    fn suffer(&mut self, what: Suffers) {
+        match what {
+            Suffers::Freeze => self.freeze(),
+            Suffers::Die => {
+                self.relay.keep();
+                self.dying = true;
+            }
+            Suffers::Kill => self.kill(),
+            Suffers::Recover => self.recover(),
+        }
+    }
+
+    fn freeze(&mut self) {
+        match &mut self.process {
+            None => self.held = true,
+            Some(process) => {
                 process.freeze();
                 self.frozen = true;
-                self.log.fault(name, Happened::Frozen);
-            }
-            _ => {
-                process.kill();
-                self.log.fault(name, Happened::Killed);
-                self.held = true;
+                self.log.fault(self.agent.id.as_str(), Happened::Frozen);
             }
         }
     }
 
+    fn kill(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.kill();
+            self.log.fault(self.agent.id.as_str(), Happened::Killed);
+        }
+        self.held = true;
+        self.live();
+    }
+
+    /// Nothing is kept from the broker any more; what was is lost with its connection.
+    fn live(&mut self) {
+        if std::mem::take(&mut self.dying) {
+            self.relay.cut();
+        }
+    }
+
     fn recover(&mut self) {
+        self.live();
         self.held = false;
         let was_frozen = std::mem::take(&mut self.frozen);
         if let Some(process) = self.process.as_mut().filter(|_| was_frozen) {
@@ -208,6 +248,19 @@ impl<'a> Program<'a> {
             self.log.fault(self.agent.id.as_str(), Happened::Thawed);
         }
     }
+}
+
+/// What is done to a program.
+#[derive(Clone, Copy, Debug)]
+enum Suffers {
+    /// It stands still.
+    Freeze,
+    /// What it sends does not arrive any more.
+    Die,
+    /// It is killed.
+    Kill,
+    /// It may run again.
+    Recover,
 }
 
 /// What programs are to do.
@@ -226,7 +279,8 @@ pub struct Programs<'a> {
     /// The programs.
     pub all: Vec<Program<'a>>,
     steps: std::iter::Peekable<std::vec::IntoIter<Step>>,
-    ends: Vec<(Instant, &'static str)>,
+    /// What is to be done, and when.
+    due: Vec<(Instant, Suffers, &'static str)>,
     began: Instant,
 }
 
@@ -236,7 +290,7 @@ impl<'a> Programs<'a> {
         Self {
             all,
             steps: steps.into_iter().peekable(),
-            ends: Vec::new(),
+            due: Vec::new(),
             began: Instant::now(),
         }
     }
@@ -247,7 +301,7 @@ impl<'a> Programs<'a> {
     /// When a program cannot be started.
     pub async fn run(&mut self, phase: Phase, until: Instant) -> Result<()> {
         if phase != Phase::Faults {
-            self.ends.clear();
+            self.due.clear();
             self.all.iter_mut().for_each(Program::recover);
         }
         loop {
@@ -266,20 +320,27 @@ impl<'a> Programs<'a> {
 
     fn carry_out(&mut self) {
         let (now, began) = (Instant::now(), self.began);
-        let ends = std::mem::take(&mut self.ends).into_iter();
-        let (over, open): (Vec<_>, Vec<_>) = ends.partition(|(end, _)| *end <= now);
-        self.ends = open;
-        for (_, device) in over {
-            self.named(device).for_each(Program::recover);
-        }
         let is_due = |step: &Step| began + Duration::from_millis(step.at) <= now;
         while let Some(step) = self.steps.next_if(is_due) {
-            if let Act::Kill(Part::Device(device)) | Act::Freeze(Part::Device(device)) = step.act {
-                self.ends
-                    .push((now + Duration::from_millis(step.lasts), device));
-                self.named(device)
-                    .for_each(|program| program.suffer(step.act));
+            let lasts = Duration::from_millis(step.lasts);
+            match step.act {
+                Act::Freeze(Part::Device(device)) => self.due.extend([
+                    (now, Suffers::Freeze, device),
+                    (now + lasts, Suffers::Recover, device),
+                ]),
+                Act::Kill(Part::Device(device)) => self.due.extend([
+                    (now, Suffers::Die, device),
+                    (now + DYING, Suffers::Kill, device),
+                    (now + DYING + lasts, Suffers::Recover, device),
+                ]),
+                _ => {}
             }
+        }
+        let due = std::mem::take(&mut self.due).into_iter();
+        let (over, open): (Vec<_>, Vec<_>) = due.partition(|(at, ..)| *at <= now);
+        self.due = open;
+        for (_, what, device) in over {
+            self.named(device).for_each(|program| program.suffer(what));
         }
     }
 

@@ -1,4 +1,5 @@
 //! A relay between one party and the broker that passes every packet on as it came, and notes each PUBLISH and PUBACK before that.
+//! It can keep what a party sends until the party is killed: it has sent it, and the broker never hears of it.
 
 use std::sync::{
     atomic::{AtomicU64, AtomicU8, Ordering},
@@ -12,6 +13,7 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
         TcpListener, TcpStream,
     },
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -29,9 +31,19 @@ const FAILURE: u8 = 0x80;
 /// Numbers of connections, for all relays of this process.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
+/// What becomes of what a party sends.
+#[derive(Clone, Copy, Default)]
+struct Sending {
+    /// Whether it is kept here.
+    kept: bool,
+    /// Connections from before this number rose are cut.
+    cuts: u64,
+}
+
 /// The relay of one party.
 pub struct Relay {
     port: u16,
+    sending: watch::Sender<Sending>,
     task: JoinHandle<()>,
 }
 
@@ -42,13 +54,37 @@ impl Relay {
             .await
             .context("no free port for a relay")?;
         let port = listener.local_addr()?.port();
-        let task = tokio::spawn(listen(listener, broker, party.to_owned(), log.clone()));
-        Ok(Self { port, task })
+        let (sending, changes) = watch::channel(Sending::default());
+        let task = tokio::spawn(listen(
+            listener,
+            broker,
+            party.to_owned(),
+            changes,
+            log.clone(),
+        ));
+        Ok(Self {
+            port,
+            sending,
+            task,
+        })
     }
 
     /// Where the party connects instead of to the broker.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Keeps what the party sends from now on, and passes on what it is sent.
+    pub fn keep(&self) {
+        self.sending.send_modify(|sending| sending.kept = true);
+    }
+
+    /// Cuts the party's connections, and with them what was kept. Later ones pass everything.
+    pub fn cut(&self) {
+        self.sending.send_modify(|sending| {
+            sending.kept = false;
+            sending.cuts += 1;
+        });
     }
 }
 
@@ -58,7 +94,13 @@ impl Drop for Relay {
     }
 }
 
-async fn listen(listener: TcpListener, broker: u16, party: String, log: Log) {
+async fn listen(
+    listener: TcpListener,
+    broker: u16,
+    party: String,
+    changes: watch::Receiver<Sending>,
+    log: Log,
+) {
     // Connections end with one of their sides, or with the runtime.
     while let Ok((near, _)) = listener.accept().await {
         let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
@@ -66,16 +108,22 @@ async fn listen(listener: TcpListener, broker: u16, party: String, log: Log) {
             connection,
             party: party.clone(),
         });
-        let log = log.clone();
+        let (log, changes) = (log.clone(), changes.clone());
         tokio::spawn(async move {
             if let Ok(far) = TcpStream::connect(("127.0.0.1", broker)).await {
-                pass(near, far, connection, log).await;
+                pass(near, far, connection, changes, log).await;
             }
         });
     }
 }
 
-async fn pass(near: TcpStream, far: TcpStream, connection: u64, log: Log) {
+async fn pass(
+    near: TcpStream,
+    far: TcpStream,
+    connection: u64,
+    mut changes: watch::Receiver<Sending>,
+    log: Log,
+) {
     // Small packets would wait for more; an error changes nothing but the speed.
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let level = Arc::new(AtomicU8::new(4));
@@ -85,11 +133,16 @@ async fn pass(near: TcpStream, far: TcpStream, connection: u64, log: Log) {
         connection,
         up,
         level: level.clone(),
+        changes: changes.clone(),
         log: log.clone(),
     };
+    let (up, down) = (side(true), side(false));
+    let cuts = changes.borrow().cuts;
     tokio::select! {
-        () = side(true).copy(from_near, to_far) => {}
-        () = side(false).copy(from_far, to_near) => {}
+        biased;
+        _ = changes.wait_for(|sending| sending.cuts != cuts) => {}
+        () = up.copy(from_near, to_far) => {}
+        () = down.copy(from_far, to_near) => {}
     }
 }
 
@@ -98,20 +151,30 @@ struct Side {
     connection: u64,
     up: bool,
     level: Arc<AtomicU8>,
+    changes: watch::Receiver<Sending>,
     log: Log,
 }
 
 impl Side {
-    async fn copy(self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    async fn copy(mut self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
         let mut stream = Vec::new();
         while let Ok(1..) = from.read_buf(&mut stream).await {
             while let Ok(Some(packet)) = Packet::cut(&mut stream) {
                 self.note(&packet);
+                if self.up {
+                    self.wait_while_kept().await;
+                }
                 if to.write_all(packet.bytes()).await.is_err() {
                     return;
                 }
             }
         }
+    }
+
+    /// A connection whose packets are kept ends with its party, or is cut.
+    async fn wait_while_kept(&mut self) {
+        // An error means that the relay is gone: then everything passes.
+        let _ = self.changes.wait_for(|sending| !sending.kept).await;
     }
 
     fn note(&self, packet: &Packet) {
@@ -197,5 +260,51 @@ mod tests {
         let kept = content(&cut(&[0x40, 3, 0, 9, 0x10]), 5);
         assert!(matches!(kept, Some(Content::Puback { id: 9 })));
         assert!(content(&cut(&[0x40, 3, 0, 9, 0x87]), 5).is_none());
+    }
+
+    /// A broker that sends back what it gets.
+    async fn echo() -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    let _ = tokio::io::copy(&mut read, &mut write).await;
+                });
+            }
+        });
+        port
+    }
+
+    /// What comes back of a PUBACK within half a second.
+    async fn comes_back(stream: &mut TcpStream) -> Vec<u8> {
+        stream.write_all(&[0x40, 2, 0, 9]).await.unwrap();
+        let mut bytes = [0; 4];
+        let half = std::time::Duration::from_millis(500);
+        match tokio::time::timeout(half, stream.read(&mut bytes)).await {
+            Ok(read) => bytes[..read.unwrap()].to_vec(),
+            Err(_) => vec![0xff],
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_never_arrives_and_later_connections_pass_everything() {
+        let place = tempfile::tempdir().unwrap();
+        let log = Log::new(&place.path().join("evidence")).unwrap();
+        let relay = Relay::before(echo().await, "d", &log).await.unwrap();
+        let connect = || TcpStream::connect(("127.0.0.1", relay.port()));
+        let mut stream = connect().await.unwrap();
+        assert_eq!(comes_back(&mut stream).await, [0x40, 2, 0, 9]);
+        relay.keep();
+        assert_eq!(
+            comes_back(&mut stream).await,
+            [0xff],
+            "nothing, and it stands"
+        );
+        relay.cut();
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        let mut stream = connect().await.unwrap();
+        assert_eq!(comes_back(&mut stream).await, [0x40, 2, 0, 9]);
     }
 }

@@ -54,7 +54,7 @@ pub enum Change {
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// SIGKILL, and a start afterwards.
+    /// SIGKILL, and a start afterwards. What a device sends just before does not arrive.
     Kill(Part),
     /// SIGSTOP, and SIGCONT afterwards.
     Freeze(Part),

@@ -16,7 +16,7 @@ use keyward_protocol::{
 use super::{
     disk::Disk,
     members::Enrolment,
-    programs::{Does, Program},
+    programs::{Actor, Does, Program},
     proxy::Proxy,
     relay::Relay,
 };
@@ -66,7 +66,7 @@ const MEMBERS: &[(&str, &str, Role)] = &[
 /// Everything that runs.
 pub struct Stage {
     /// The devices' programs run on these.
-    pub agents: Vec<(Agent, Does)>,
+    pub actors: Vec<Actor>,
     /// Under the journal; why not, where that is not possible. None once it was taken.
     pub disk: Option<std::result::Result<Disk, String>>,
     /// Node, broker, bridge.
@@ -75,8 +75,8 @@ pub struct Stage {
     pub rpc: Proxy,
     /// The request of a new device; none once it was taken.
     pub enrolment: Option<Enrolment>,
-    /// Relays live as long as this.
-    _relays: Vec<Relay>,
+    /// Between bridge and broker; lives as long as this.
+    _relay: Relay,
     log: Log,
 }
 
@@ -86,32 +86,30 @@ impl Stage {
         let name = format!("faults-{seed}");
         let mut network = Network::start(Plan::new(&name, &[], &["app/#"])?).await?;
         began(&network, seed, log);
-        let mut relays = vec![Relay::before(network.broker.port(), "bridge", log).await?];
+        let relay = Relay::before(network.broker.port(), "bridge", log).await?;
         let rpc = Proxy::before(network.node.port()).await?;
-        let disk = behind(&mut network, &rpc, &relays[0]).await?;
+        let disk = behind(&mut network, &rpc, &relay).await?;
         let ours = enrol_ours(&network, log).await?;
-        let agents = enrol_agents(&network, &mut relays, log).await?;
+        let actors = enrol_actors(&network, log).await?;
         let newcomer = Device::new(NEWCOMER)?;
         let enrolment = Enrolment::prepare(&network, &newcomer)?;
         form(&network).await?;
         drop(ours);
         Ok(Self {
-            agents,
+            actors,
             rpc,
             disk: Some(disk),
             enrolment: Some(enrolment),
             network,
-            _relays: relays,
+            _relay: relay,
             log: log.clone(),
         })
     }
 
     /// Programs of the devices; nothing runs yet.
-    pub fn programs<'a>(agents: &'a [(Agent, Does)], log: &Log) -> Vec<Program<'a>> {
-        agents
-            .iter()
-            .map(|(agent, does)| Program::new(agent, does.clone(), log))
-            .collect()
+    pub fn programs<'a>(actors: &'a [Actor], log: &Log) -> Vec<Program<'a>> {
+        let actors = actors.iter();
+        actors.map(|actor| Program::new(actor, log)).collect()
     }
 
     /// The first block that is noted comes after this one.
@@ -188,27 +186,14 @@ async fn enrol_ours(network: &Network, log: &Log) -> Result<Vec<Device>> {
     try_join_all(enrolled).await
 }
 
-async fn enrol_agents(
-    network: &Network,
-    relays: &mut Vec<Relay>,
-    log: &Log,
-) -> Result<Vec<(Agent, Does)>> {
-    let mut ports = Vec::new();
-    for (id, _) in cast() {
+async fn enrol_actors(network: &Network, log: &Log) -> Result<Vec<Actor>> {
+    let enrolled = cast().into_iter().map(|(id, does)| async move {
         let relay = Relay::before(network.broker.port(), id, log).await?;
-        ports.push(relay.port());
-        relays.push(relay);
-    }
-    let enrolled = cast()
-        .into_iter()
-        .zip(ports)
-        .map(|((id, does), port)| async move {
-            let id: DeviceId = id.parse()?;
-            let agent = Agent::init(&network.place, &id, port).await?;
-            network.issue(&agent).await?;
-            agent.enrol().await?;
-            Ok::<_, anyhow::Error>((agent, does))
-        });
+        let agent = Agent::init(&network.place, &id.parse()?, relay.port()).await?;
+        network.issue(&agent).await?;
+        agent.enrol().await?;
+        Ok::<_, anyhow::Error>(Actor { agent, does, relay })
+    });
     try_join_all(enrolled).await
 }
 

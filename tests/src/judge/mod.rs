@@ -37,6 +37,17 @@ use self::{
     record::{Record, Spot},
 };
 
+/// The rules, by name.
+pub const RULES: &[&str] = &[
+    "secrecy",
+    "reading",
+    "rising",
+    "commitment",
+    "once",
+    "durable",
+    "running",
+];
+
 /// A promise that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conviction {

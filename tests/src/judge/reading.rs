@@ -15,7 +15,7 @@ const RULE: &str = "reading";
 /// How long a message is parked for a key that is not there yet (MSG-13), in milliseconds.
 const PARKED: u64 = 60_000;
 /// How long a message takes at most when everything is well, in milliseconds.
-const PROMPT: u64 = 20_000;
+const PROMPT: u64 = 15_000;
 
 /// Judges.
 pub fn judge(record: &Record) -> Vec<Conviction> {

@@ -9,7 +9,11 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use keyward_tests::{
-    faults::{self, schedule::Schedule},
+    faults::{
+        self,
+        bugs::{self, Bug},
+        schedule::Schedule,
+    },
     interrupt::interrupted,
     judge::{self, evidence, Verdict},
 };
@@ -19,6 +23,7 @@ const EXAMPLES: &str = "\
   keyward-soak run --first 17                    one seed
   keyward-soak show 17                           what is done, and when
   keyward-soak judge seed-17.jsonl               the same evidence again
+  keyward-soak bug silence                       a program with a bug, which must be convicted
 
 The programs are those beside this one, or in KEYWARD_BIN_DIR. Exit codes: 0 acquitted, 1 convicted or not carried out.";
 
@@ -46,11 +51,19 @@ enum Command {
         /// Where evidence and logs of convicted runs are kept
         #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir().join("keyward-soak"))]
         evidence: PathBuf,
+        /// Keep those of acquitted runs, too
+        #[arg(long)]
+        keep: bool,
     },
     /// Judge the evidence of a run again
     Judge {
         /// The file
         file: PathBuf,
+    },
+    /// Build a program with a bug, and see that it is convicted
+    Bug {
+        /// Its name in tests/faults/bugs; all of them if none is named
+        name: Option<String>,
     },
     /// Show the schedule of a seed
     Show {
@@ -66,11 +79,13 @@ async fn main() -> ExitCode {
             seeds,
             first,
             evidence,
+            keep,
         } => tokio::select! {
-            done = run(first, seeds, &evidence) => done,
+            done = run(first, seeds, &evidence, keep) => done,
             () = interrupted() => Err(anyhow::anyhow!("interrupted")),
         },
         Command::Judge { file } => again(&file),
+        Command::Bug { name } => bugs(name),
         Command::Show { seed } => {
             show(seed);
             Ok(true)
@@ -98,6 +113,36 @@ fn again(file: &Path) -> Result<bool> {
     Ok(pronounce(&verdict))
 }
 
+fn bugs(name: Option<String>) -> Result<bool> {
+    let names = name.map_or_else(bugs::names, |name| vec![name]);
+    let mut acquitted = Vec::new();
+    for name in names {
+        if !convicts(&Bug::named(&name)?)? {
+            acquitted.push(name);
+        }
+    }
+    if !acquitted.is_empty() {
+        println!("not convicted of what is wrong: {}", acquitted.join(", "));
+    }
+    Ok(acquitted.is_empty())
+}
+
+/// Whether a run of programs with a bug is convicted of it: a process of its own, which finds them where it is told to.
+fn convicts(bug: &Bug) -> Result<bool> {
+    println!(
+        "{}: seed {}, to be convicted of {}",
+        bug.what, bug.seed, bug.rule
+    );
+    let programs = bug.build()?;
+    let mut run = std::process::Command::new(std::env::current_exe()?);
+    run.args(["run", "--first", &bug.seed.to_string(), "--evidence"]);
+    run.arg(programs.directory.with_file_name("evidence"));
+    let output = run.env("KEYWARD_BIN_DIR", &programs.directory).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    print!("{said}");
+    Ok(said.contains(&format!("CONVICTED of {}:", bug.rule)))
+}
+
 /// Prints a verdict; gives whether it acquits.
 fn pronounce(verdict: &Verdict) -> bool {
     for skipped in &verdict.skipped {
@@ -109,10 +154,10 @@ fn pronounce(verdict: &Verdict) -> bool {
     verdict.convictions.is_empty()
 }
 
-async fn run(first: u64, seeds: u64, directory: &Path) -> Result<bool> {
+async fn run(first: u64, seeds: u64, directory: &Path, keep: bool) -> Result<bool> {
     let (mut acquitted, mut failed) = (0, Vec::new());
     for seed in first..first.saturating_add(seeds) {
-        match one(seed, directory).await {
+        match one(seed, directory, keep).await {
             Ok(true) => acquitted += 1,
             Ok(false) => failed.push(format!("{seed} (convicted)")),
             Err(error) => {
@@ -132,9 +177,9 @@ async fn run(first: u64, seeds: u64, directory: &Path) -> Result<bool> {
     Ok(failed.is_empty())
 }
 
-async fn one(seed: u64, directory: &Path) -> Result<bool> {
+async fn one(seed: u64, directory: &Path, keep: bool) -> Result<bool> {
     let began = Instant::now();
-    let outcome = tokio::time::timeout(LONGEST, faults::run(seed, directory));
+    let outcome = tokio::time::timeout(LONGEST, faults::run(seed, directory, keep));
     let outcome = outcome
         .await
         .with_context(|| format!("seed {seed} was not over within {} s", LONGEST.as_secs()))??;
