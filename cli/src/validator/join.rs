@@ -144,10 +144,11 @@ fn may_validate(node: &NodeState, url: &str) -> Result<(), ValidatorFailed> {
     node.authority.then_some(()).ok_or_else(refused)
 }
 
-/// Whether a node follows the others: it got a new block after it had stopped to sync.
-///
-/// One that starts does not say that it syncs before it has found others; and one that has just caught up still judges transactions
-/// by the block that it began with, since it hears only of blocks that are new to all.
+/// Blocks that a node gets after it stopped to sync, until its pool judges transactions by the newest one: it hears of none while the
+/// node syncs, and passes over the first after so long a gap.
+const FOLLOWS_AFTER: u32 = 3;
+
+/// Whether a node follows the others. One that has just started does not say that it syncs before it has found others.
 #[derive(Default)]
 struct Following {
     /// Its newest block when it did not sync any more.
@@ -157,7 +158,7 @@ struct Following {
 impl Following {
     fn look(&mut self, node: &NodeState) -> bool {
         match self.caught_up {
-            Some(at) if !node.syncing => node.best > at,
+            Some(at) if !node.syncing => node.best >= at.saturating_add(FOLLOWS_AFTER),
             _ => {
                 self.caught_up = (!node.syncing).then_some(node.best);
                 false
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_follows_the_others_with_the_first_block_after_it_stopped_to_sync() {
+    fn a_node_follows_the_others_some_blocks_after_it_stopped_to_sync() {
         let mut following = Following::default();
         let mut looks = |best, syncing| following.look(&node(best, syncing, true));
         // It has just started, and has not found anybody.
@@ -287,7 +288,11 @@ mod tests {
         assert!(!looks(600, true));
         assert!(!looks(700, false));
         assert!(!looks(700, false));
-        assert!(looks(701, false));
+        assert!(!looks(702, false));
+        assert!(looks(703, false));
+        // It fell behind.
+        assert!(!looks(800, true));
+        assert!(!looks(900, false));
     }
 
     #[test]
