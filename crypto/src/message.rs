@@ -12,7 +12,8 @@ use keyward_protocol::{
     grant::EpochSecret,
     limits,
     message::{
-        associated_data, signature_context, signature_payload, Header, Message, Stream, TAG,
+        associated_data, signature_context, signature_payload, Header, Message, Stream, SIGNATURE,
+        TAG,
     },
     topic::is_topic_name,
     Digest, Genesis, GroupId,
@@ -245,7 +246,8 @@ impl MessageKey {
         payload: &[u8],
     ) -> Result<Vec<u8>, MessageNotSealed> {
         let head = header.to_wire();
-        let mut sealed = Vec::with_capacity(header.overhead().saturating_add(payload.len()));
+        let parts = [head.len(), TIME, payload.len(), TAG, SIGNATURE];
+        let mut sealed = Vec::with_capacity(parts.iter().sum());
         sealed.extend_from_slice(&head);
         if let Some(time) = time {
             sealed.extend_from_slice(&time.to_le_bytes());

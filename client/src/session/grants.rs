@@ -132,7 +132,7 @@ impl Session {
         });
         // Another secret may have been held for the epoch.
         if let Some(live) = self.live.get_mut(&group) {
-            live.keys.remove(&epoch);
+            live.keys.forget(epoch);
         }
         self.tell(Notice::Secret { group, epoch });
     }

@@ -1,16 +1,20 @@
 //! What is known of a group that the device is in, for as long as the session lives.
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     string::String,
     vec::Vec,
 };
 use core::fmt;
 
-use keyward_crypto::{GroupKey, Verifier};
+use keyward_crypto::{sign::KeyInvalid, GroupKey, MessageKey, Verifier};
 use keyward_protocol::{
-    beacon::Beacon, grant::Grant, statement::PublisherPage, AccountId, DeviceId, Digest,
-    VerifyingKey,
+    beacon::Beacon,
+    grant::Grant,
+    message::Stream,
+    statement::{Publisher, PublisherPage},
+    AccountId, DeviceId, Digest, VerifyingKey,
 };
 
 use super::parking::Parking;
@@ -21,8 +25,27 @@ pub(super) struct Sender {
     pub(super) device: DeviceId,
     pub(super) key_version: u32,
     pub(super) key: VerifyingKey,
-    /// Decoded when a message of it comes.
-    pub(super) verifier: Option<Verifier>,
+    /// Decoded when a signed message of it comes.
+    verifier: Option<Verifier>,
+}
+
+impl Sender {
+    pub(super) fn new(publisher: &Publisher) -> Self {
+        Self {
+            device: publisher.device.clone(),
+            key_version: publisher.key_version,
+            key: publisher.signing_key,
+            verifier: None,
+        }
+    }
+
+    pub(super) fn verifier(&mut self) -> Result<&Verifier, KeyInvalid> {
+        let verifier = match self.verifier.take() {
+            Some(verifier) => verifier,
+            None => Verifier::new(&self.key)?,
+        };
+        Ok(self.verifier.insert(verifier))
+    }
 }
 
 /// A grant whose commitment is not known yet (MSG-13).
@@ -30,6 +53,58 @@ pub(super) struct Sender {
 pub(super) struct WaitingGrant {
     pub(super) grant: Grant,
     pub(super) until: u64,
+}
+
+/// Keys of messages that are kept at most; which they are makes no difference but time.
+const KEYS: usize = 32;
+
+/// Which key of an epoch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyOf {
+    pub(super) epoch: u32,
+    pub(super) sender: u32,
+    pub(super) boot: u32,
+    pub(super) stream: Stream,
+}
+
+/// Keys that were derived from secrets that are held.
+#[derive(Default)]
+pub(super) struct Derived {
+    groups: BTreeMap<u32, GroupKey>,
+    messages: BTreeMap<KeyOf, Box<MessageKey>>,
+}
+
+impl Derived {
+    /// Whether one of an epoch's keys was derived: its secret is held.
+    pub(super) fn has(&self, epoch: u32) -> bool {
+        self.groups.contains_key(&epoch)
+    }
+
+    /// The key of messages; derived from the epoch's key, which is derived from its secret if it must be.
+    pub(super) fn message_key(
+        &mut self,
+        of: KeyOf,
+        epoch_key: impl FnOnce() -> Option<GroupKey>,
+    ) -> Option<&MessageKey> {
+        if !self.messages.contains_key(&of) {
+            if !self.has(of.epoch) {
+                self.groups.insert(of.epoch, epoch_key()?);
+            }
+            if self.messages.len() >= KEYS {
+                self.messages.clear();
+            }
+            let epoch_key = self.groups.get(&of.epoch)?;
+            let key = epoch_key.message_key(of.sender, of.boot, of.stream);
+            self.messages.insert(of, Box::new(key));
+        }
+        self.messages.get(&of).map(|key| &**key)
+    }
+
+    /// An epoch's secret is not held any more, or another one.
+    pub(super) fn forget(&mut self, epoch: u32) {
+        self.groups.remove(&epoch);
+        self.messages.retain(|of, _| of.epoch != epoch);
+    }
 }
 
 /// A group.
@@ -48,10 +123,11 @@ pub(super) struct Live {
     /// Grants of epochs that are not known yet.
     pub(super) grants: BTreeMap<AccountId, WaitingGrant>,
     pub(super) parking: Parking,
-    /// Keys that were derived, by epoch.
-    pub(super) keys: BTreeMap<u32, GroupKey>,
+    pub(super) keys: Derived,
     /// Publishers by index, of the pages that are there.
     pub(super) senders: BTreeMap<u32, Sender>,
+    /// This device's index among them, if it is one with its present keys.
+    pub(super) own_index: Option<u32>,
     /// Whether all pages are there.
     pub(super) is_complete: bool,
     /// Whether the statement was confirmed since the session is connected.
@@ -59,7 +135,7 @@ pub(super) struct Live {
     /// Whether it was said that nothing new is heard.
     pub(super) is_stale: bool,
     /// Topics on which messages were read lately: where a moved one may come from.
-    read_on: VecDeque<String>,
+    pub(super) read_on: VecDeque<String>,
 }
 
 /// Topics that are remembered to tell whether a message was moved.
@@ -68,20 +144,18 @@ const READ_ON: usize = 8;
 impl Live {
     /// Notes that a message was read on a topic.
     pub(super) fn note_topic(&mut self, topic: &str) {
+        if self.read_on.front().is_some_and(|newest| newest == topic) {
+            return;
+        }
         self.read_on.retain(|known| known != topic);
         self.read_on.push_front(topic.into());
         self.read_on.truncate(READ_ON);
-    }
-
-    /// Topics on which messages were read lately, the newest first.
-    pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
-        self.read_on.iter().map(String::as_str)
     }
 }
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let epochs: Vec<&u32> = self.keys.keys().collect();
+        let epochs: Vec<&u32> = self.keys.groups.keys().collect();
         f.debug_struct("Live")
             .field("publishers", &self.senders.len())
             .field("epochs", &epochs)

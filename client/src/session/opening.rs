@@ -4,26 +4,26 @@
 use alloc::vec::Vec;
 
 use keyward_crypto::{
-    message::{self, Expected, MessageKey, MessageRefused, Opened as Content},
-    GroupKey, Verifier,
+    message::{self, Expected, MessageRefused, Opened as Content},
+    GroupKey,
 };
 use keyward_protocol::{
     message::{Header, Message, MessageInvalid, Stream},
     policy::Policy,
     statement::{GroupState, GroupStatement},
-    DeviceId, GroupId,
+    DeviceId, Genesis, GroupId,
 };
 
 use super::{
     durable::{ValueKey, ValueSeen, WindowKey},
     effects::{Delivery, Effects, Mark, Now, Opened},
-    live::Live,
+    live::{KeyOf, Live},
     notice::Notice,
     parking::Wait,
     refusal::Refusal,
     routes::Route,
     window::{Boots, Look, TagPrefix},
-    Change, Session,
+    Change, Durable, Session,
 };
 
 /// Topics with retained values that are remembered per group.
@@ -220,7 +220,8 @@ impl Session {
         let group = &incoming.group;
         let stated = self.stated_group(group).ok_or(Refusal::NotMember)?;
         // What is sealed in its own name a device looks at also where it reads nothing: it may be evidence.
-        let is_own = self.own_index(group) == Some(incoming.header().sender);
+        let live = self.live.get(group).ok_or(Refusal::NotMember)?;
+        let is_own = live.own_index == Some(incoming.header().sender);
         if !stated.role.subscribes() && !is_own {
             return Err(Refusal::NotSubscriber.into());
         }
@@ -230,20 +231,24 @@ impl Session {
             return Err(Refusal::Closed.into());
         }
         let Header { sender, epoch, .. } = *incoming.header();
-        let live = self.live.get(group).ok_or(Refusal::NotMember)?;
         match live.senders.contains_key(&sender) {
             true => {}
             false if live.is_complete => return Err(Refusal::NotPublisher.into()),
             false => return Err(wait(Refusal::NotPublisher)),
         }
-        let newest = self.durable.epochs(group).next_back();
-        match self.durable.secrets.contains_key(&(group.clone(), epoch)) {
-            true => Ok(statement.policy.clone()),
-            false if newest.is_some_and(|newest| epoch < newest) => {
-                Err(Refusal::UnknownEpoch.into())
-            }
-            false => Err(Stop::Park(self.wait_for_secret(incoming)?)),
+        if self.holds(live, group, epoch) {
+            return Ok(statement.policy.clone());
         }
+        let newest = self.durable.epochs(group).next_back();
+        match newest {
+            Some(newest) if epoch < newest => Err(Refusal::UnknownEpoch.into()),
+            _ => Err(Stop::Park(self.wait_for_secret(incoming)?)),
+        }
+    }
+
+    /// Whether an epoch's secret is held.
+    pub(super) fn holds(&self, live: &Live, group: &GroupId, epoch: u32) -> bool {
+        live.keys.has(epoch) || self.durable.secrets.contains_key(&(group.clone(), epoch))
     }
 
     /// A message of an epoch whose secret is not held waits for it. A signature tells a forgery without the secret.
@@ -258,15 +263,18 @@ impl Session {
             (false, false) => return Ok(unverified),
             (false, true) => {}
         }
-        let (_, verifier) = self.sender(&incoming.group, signed.sender)?;
         let genesis = &self.provisioned.genesis;
+        let live = self.live.get_mut(&incoming.group);
+        let sender = live.and_then(|live| live.senders.get_mut(&signed.sender));
+        let sender = sender.ok_or(Refusal::NotPublisher)?;
+        let verifier = sender.verifier().map_err(|_| Refusal::Signature)?;
         let Incoming {
             group,
             topic,
             message,
             ..
         } = incoming;
-        message::check_signature(message, genesis, group, topic, &verifier)?;
+        message::check_signature(message, genesis, group, topic, verifier)?;
         Ok(signed)
     }
 
@@ -347,50 +355,40 @@ impl Session {
             epoch,
             ..
         } = *incoming.header();
-        let key = self
-            .group_key(&incoming.group, epoch)
-            .ok_or(Refusal::UnknownEpoch)?;
-        let key = key.message_key(sender, boot, stream);
-        let (device, verifier) = self.sender(&incoming.group, sender)?;
+        let of = KeyOf {
+            epoch,
+            sender,
+            boot,
+            stream,
+        };
+        let group = &incoming.group;
+        let Live {
+            keys,
+            senders,
+            read_on,
+            ..
+        } = self.live.get_mut(group).ok_or(Refusal::NotMember)?;
+        let secrets = (&self.durable, &self.provisioned.genesis, group);
+        let key = keys.message_key(of, || epoch_key(secrets, epoch));
+        let key = key.ok_or(Refusal::UnknownEpoch)?;
+        let sender = senders.get_mut(&sender).ok_or(Refusal::NotPublisher)?;
+        let device = sender.device.clone();
+        let signed_by = match policy.signed {
+            true => Some(sender.verifier().map_err(|_| Refusal::Signature)?),
+            false => None,
+        };
         let expected = Expected {
-            signed_by: policy.signed.then_some(&verifier),
+            signed_by,
             timed: policy.timed(),
         };
+        // Whether it is refused only because of its topic: it would open on another one of the group (MSG-5). It stays refused;
+        // this only says why.
+        let opens_on = |topic: &String| key.open(&incoming.message, topic, expected).is_ok();
         match key.open(&incoming.message, incoming.topic, expected) {
             Ok(content) => Ok((device, content)),
-            Err(MessageRefused::Tampered) if self.is_moved(incoming, &key, expected) => {
-                Err(Refusal::Moved)
-            }
+            Err(MessageRefused::Tampered) if read_on.iter().any(opens_on) => Err(Refusal::Moved),
             Err(refused) => Err(refused.into()),
         }
-    }
-
-    /// Whether a message is refused only because of its topic: it would open on another one of the group (MSG-5). It stays
-    /// refused; this only says why.
-    fn is_moved(&self, incoming: &Incoming<'_>, key: &MessageKey, expected: Expected<'_>) -> bool {
-        let live = self.live.get(&incoming.group);
-        let mut others = live.into_iter().flat_map(Live::topics);
-        others.any(|topic| key.open(&incoming.message, topic, expected).is_ok())
-    }
-
-    fn sender(&mut self, group: &GroupId, index: u32) -> Result<(DeviceId, Verifier), Refusal> {
-        let live = self.live.get_mut(group).ok_or(Refusal::NotMember)?;
-        let sender = live.senders.get_mut(&index).ok_or(Refusal::NotPublisher)?;
-        let verifier = match &sender.verifier {
-            Some(verifier) => verifier.clone(),
-            None => Verifier::new(&sender.key).map_err(|_| Refusal::Signature)?,
-        };
-        sender.verifier = Some(verifier.clone());
-        Ok((sender.device.clone(), verifier))
-    }
-
-    /// The key of an epoch whose secret is held; derived once.
-    pub(super) fn group_key(&mut self, group: &GroupId, epoch: u32) -> Option<GroupKey> {
-        let secret = self.durable.secrets.get(&(group.clone(), epoch))?;
-        let live = self.live.get_mut(group)?;
-        let genesis = &self.provisioned.genesis;
-        let new = || GroupKey::new(genesis, group, epoch, secret);
-        Some(live.keys.entry(epoch).or_insert_with(new).clone())
     }
 
     /// What is sealed in this device's own name is not for it to read; of a boot or counter that it has not used it is
@@ -466,4 +464,13 @@ impl Session {
             self.change(Change::Received(key.clone(), step));
         }
     }
+}
+
+/// The key of an epoch, from its secret, if that is held.
+pub(super) fn epoch_key(
+    (durable, genesis, group): (&Durable, &Genesis, &GroupId),
+    epoch: u32,
+) -> Option<GroupKey> {
+    let secret = durable.secrets.get(&(group.clone(), epoch))?;
+    Some(GroupKey::new(genesis, group, epoch, secret))
 }

@@ -85,34 +85,20 @@ impl Session {
         let is_complete = held.len() == named;
         let publishers = held.into_iter().flat_map(|page| page.publishers.iter());
         let senders: BTreeMap<u32, Sender> = publishers
-            .map(|publisher| {
-                let sender = Sender {
-                    device: publisher.device.clone(),
-                    key_version: publisher.key_version,
-                    key: publisher.signing_key,
-                    verifier: None,
-                };
-                (publisher.index, sender)
-            })
+            .map(|publisher| (publisher.index, Sender::new(publisher)))
             .collect();
+        let mut indices = senders.iter();
+        let own_index = indices.find_map(|(index, sender)| self.is_ours(sender).then_some(*index));
         if let Some(live) = self.live.get_mut(group) {
             live.senders = senders;
             live.is_complete = is_complete;
+            live.own_index = own_index;
         }
     }
 
-    /// This device's index among the publishers, if it is one with its present keys.
-    pub(super) fn own_index(&self, group: &GroupId) -> Option<u32> {
-        let key = self.identity.signing.verifying_key();
-        let is_ours = |sender: &Sender| {
-            sender.device == self.identity.device
-                && sender.key_version == self.identity.key_version
-                && sender.key == key
-        };
-        let senders = &self.live.get(group)?.senders;
-        senders
-            .iter()
-            .find(|(_, sender)| is_ours(sender))
-            .map(|(index, _)| *index)
+    fn is_ours(&self, sender: &Sender) -> bool {
+        sender.device == self.identity.device
+            && sender.key_version == self.identity.key_version
+            && sender.key == self.identity.signing.verifying_key()
     }
 }

@@ -6,6 +6,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::cmp::Ordering;
 
 use keyward_protocol::{
     topic::{ControlTopic, TopicFilter},
@@ -34,16 +35,24 @@ pub(super) enum Route {
 impl Session {
     /// The one group that a topic belongs to: that of the most specific filter (TOP-3).
     pub(super) fn route(&self, topic: &str) -> Route {
-        let best =
-            |(group, filter): (&GroupId, &TopicFilter)| (filter.specificity(), group.clone());
-        let matching = self.filters().filter(|(_, filter)| filter.matches(topic));
-        let mut matching: Vec<_> = matching.map(best).collect();
-        matching.sort();
-        match (matching.pop(), matching.pop()) {
-            (Some((first, _)), Some((second, _))) if first == second => Route::Conflict,
-            (Some((_, group)), _) => Route::Group(group),
-            (None, _) if self.is_protected(topic) => Route::Protected,
-            (None, _) => Route::Open,
+        let mut matching = self.filters().filter(|(_, filter)| filter.matches(topic));
+        let Some((mut group, mut filter)) = matching.next() else {
+            return match self.is_protected(topic) {
+                true => Route::Protected,
+                false => Route::Open,
+            };
+        };
+        let mut is_tie = false;
+        for (other, than) in matching {
+            let order = than.specificity().cmp(&filter.specificity());
+            is_tie = order == Ordering::Equal || is_tie && order == Ordering::Less;
+            if order == Ordering::Greater {
+                (group, filter) = (other, than);
+            }
+        }
+        match is_tie {
+            true => Route::Conflict,
+            false => Route::Group(group.clone()),
         }
     }
 

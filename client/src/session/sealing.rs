@@ -8,6 +8,8 @@ use keyward_protocol::{
 
 use super::{
     effects::{Kind, Now, Sealed},
+    live::KeyOf,
+    opening::epoch_key,
     refusal::SealRefused,
     routes::Route,
     Session,
@@ -77,9 +79,9 @@ impl Session {
         if kind == Kind::Retained {
             self.check_room(topic, payload)?;
         }
-        let mut sealed = self.seal_with(&permit, topic, payload, kind)?;
+        let mut sealed = self.seal_with(permit, topic, payload, kind)?;
         if kind == Kind::Retained {
-            self.keep_value(topic, payload, permit.epoch);
+            self.keep_value(topic, payload, sealed.epoch);
         }
         sealed.changes = core::mem::take(&mut self.effects.changes);
         Ok(sealed)
@@ -136,12 +138,12 @@ impl Session {
     /// This device's index, when its page and the epoch's secret are there and have settled (MSG-14).
     fn check_ready(&self, group: &GroupId, epoch: u32) -> Result<u32, SealRefused> {
         let live = self.live.get(group).ok_or(SealRefused::NotReady)?;
-        let index = match self.own_index(group) {
+        let index = match live.own_index {
             Some(index) => index,
             None if live.is_complete => return Err(SealRefused::NotPublisher),
             None => return Err(SealRefused::NotReady),
         };
-        if !self.durable.secrets.contains_key(&(group.clone(), epoch)) {
+        if !self.holds(live, group, epoch) {
             return Err(SealRefused::NotReady);
         }
         let usable_at = live.usable_at.ok_or(SealRefused::NotReady)?;
@@ -165,33 +167,54 @@ impl Session {
     /// Seals with the next counter, which is used up by it (MSG-9).
     pub(super) fn seal_with(
         &mut self,
-        permit: &Permit,
+        permit: Permit,
         topic: &str,
         payload: &[u8],
         kind: Kind,
     ) -> Result<Sealed, SealRefused> {
-        let (group, stream) = (&permit.group, kind.stream());
-        let key = self
-            .group_key(group, permit.epoch)
-            .ok_or(SealRefused::NotReady)?;
-        let boot = self.boot_for(group, stream).ok_or(SealRefused::Exhausted)?;
-        let counter = self.counters.entry(group.clone()).or_default().next(stream);
+        let stream = kind.stream();
+        let Permit {
+            group,
+            epoch,
+            index,
+            is_signed,
+            time,
+            stale,
+        } = permit;
+        let boot = self
+            .boot_for(&group, stream)
+            .ok_or(SealRefused::Exhausted)?;
+        let counters = self.counters.get(&group).copied().unwrap_or_default();
+        let counter = counters.next(stream);
         if counter == u64::MAX {
             return Err(SealRefused::Exhausted);
         }
-        let key = key.message_key(permit.index, boot, stream);
-        let signer = permit.is_signed.then_some(&self.identity.signing);
-        let bytes = key.seal(counter, topic, permit.time, payload, signer)?;
-        self.counters
-            .entry(group.clone())
-            .or_default()
-            .used(stream, counter);
+        let of = KeyOf {
+            epoch,
+            sender: index,
+            boot,
+            stream,
+        };
+        let live = self.live.get_mut(&group).ok_or(SealRefused::NotReady)?;
+        let secrets = (&self.durable, &self.provisioned.genesis, &group);
+        let key = live.keys.message_key(of, || epoch_key(secrets, epoch));
+        let key = key.ok_or(SealRefused::NotReady)?;
+        let signer = is_signed.then_some(&self.identity.signing);
+        let bytes = key.seal(counter, topic, time, payload, signer)?;
+        match self.counters.get_mut(&group) {
+            Some(counters) => counters.used(stream, counter),
+            None => {
+                let mut counters = Counters::default();
+                counters.used(stream, counter);
+                self.counters.insert(group.clone(), counters);
+            }
+        }
         Ok(Sealed {
             bytes_added: bytes.len().saturating_sub(payload.len()),
             bytes,
-            group: group.clone(),
-            epoch: permit.epoch,
-            stale: permit.stale,
+            group,
+            epoch,
+            stale,
             changes: alloc::vec::Vec::new(),
         })
     }

@@ -184,7 +184,7 @@ impl Session {
         for epoch in epochs {
             self.change(Change::Erase(group.clone(), epoch));
             if let Some(live) = self.live.get_mut(group) {
-                live.keys.remove(&epoch);
+                live.keys.forget(epoch);
             }
         }
     }

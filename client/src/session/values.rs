@@ -72,9 +72,9 @@ impl Session {
             if permit.epoch == resealed.unwrap_or(value.epoch) {
                 continue;
             }
-            if let Ok(sealed) = self.seal_with(&permit, &topic, &value.payload, Kind::Retained) {
+            if let Ok(sealed) = self.seal_with(permit, &topic, &value.payload, Kind::Retained) {
                 let resealed = Resealed {
-                    epoch: permit.epoch,
+                    epoch: sealed.epoch,
                     at: self.clock.mono(),
                 };
                 self.resealed.insert(topic.clone(), resealed);

@@ -20,9 +20,31 @@ impl From<[u8; TAG]> for TagPrefix {
     }
 }
 
-/// Up to 64 counters that were received, by their offset, with their tags.
+/// Up to 64 counters that were received: their offsets, rising, with their tags. A vector, since it is copied for each message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Block(pub BTreeMap<u8, TagPrefix>);
+pub struct Block(pub Vec<(u8, TagPrefix)>);
+
+impl Block {
+    fn find(&self, offset: u8) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&offset, |(offset, _)| *offset)
+    }
+
+    fn tag(&self, offset: u8) -> Option<TagPrefix> {
+        let at = self.find(offset).ok()?;
+        self.0.get(at).map(|(_, tag)| *tag)
+    }
+
+    /// With one more.
+    fn with(&self, offset: u8, tag: TagPrefix) -> Self {
+        let mut more = Vec::with_capacity(self.0.len().saturating_add(1));
+        let (Ok(at) | Err(at)) = self.find(offset);
+        let (before, after) = self.0.split_at_checked(at).unwrap_or((&self.0, &[]));
+        more.extend_from_slice(before);
+        more.push((offset, tag));
+        more.extend(after.iter().filter(|(other, _)| *other != offset));
+        Self(more)
+    }
+}
 
 /// The counters of one boot that were received, by block: block `n` holds `64 n` to `64 n + 63`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,13 +86,13 @@ fn split(counter: u64) -> (u64, u8) {
 impl Window {
     fn newest(&self) -> Option<u64> {
         let (block, content) = self.0.last_key_value()?;
-        let (offset, _) = content.0.last_key_value()?;
+        let (offset, _) = content.0.last()?;
         Some(block.saturating_mul(BLOCK).saturating_add((*offset).into()))
     }
 
     fn tag(&self, counter: u64) -> Option<TagPrefix> {
         let (block, offset) = split(counter);
-        self.0.get(&block)?.0.get(&offset).copied()
+        self.0.get(&block)?.tag(offset)
     }
 
     fn look(&self, counter: u64, tag: TagPrefix, size: u64) -> Look {
@@ -123,11 +145,8 @@ impl Boots {
     pub fn mark(&self, boot: u32, counter: u64, tag: TagPrefix, size: u64) -> Vec<Step> {
         let (at, offset) = split(counter);
         let window = self.0.get(&boot);
-        let mut block = window
-            .and_then(|w| w.0.get(&at))
-            .cloned()
-            .unwrap_or_default();
-        block.0.insert(offset, tag);
+        let known = window.and_then(|window| window.0.get(&at));
+        let block = known.unwrap_or(&Block::default()).with(offset, tag);
         let mut steps = alloc::vec![Step::Put(boot, at, block)];
         let newest = window
             .and_then(Window::newest)
