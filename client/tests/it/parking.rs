@@ -143,8 +143,7 @@ fn what_is_not_signed_does_not_take_the_room_of_what_is() {
                 counter,
                 ..Forged::default()
             };
-            // In the name of another publisher, so that it is no matter of shares.
-            unsigned.forge(3, &identity("1113").signing, forged)
+            unsigned.forge(0, &identity("1113").signing, forged)
         })
         .collect();
     take(&world, &mut reader, &flood);
@@ -182,6 +181,19 @@ fn large_messages_of_one_sender_do_not_push_out_another_s_small_ones() {
         reader.receive(&world, TOPIC, message, false);
     }
     assert_eq!(read_of(&world, &mut reader, "1114"), 20);
+}
+
+#[test]
+fn many_small_messages_of_one_sender_do_not_push_out_another_s_large_one() {
+    let mut world = World::new();
+    let mut reader = world.ready("1112");
+    world.group().rotate();
+    let (mut small, mut large) = (world.ready("1111"), world.ready("1114"));
+    let message = large.seal(&world, &[7; 100_000]).unwrap().bytes;
+    reader.receive(&world, TOPIC, message, false);
+    let many = sealed(&world, &mut small, limits::PARKED_MESSAGES);
+    take(&world, &mut reader, &many);
+    assert_eq!(read_of(&world, &mut reader, "1114"), 1);
 }
 
 /// Whoever repeats a genuine message does not push out the others of its sender.
