@@ -53,7 +53,7 @@ use crate::{
 /// How long everything has to become well after the last fault, in seconds.
 pub const HEALING: u64 = 75;
 /// How long lanes may still be at work after the faults' time, in seconds: transactions and restarts have their own deadlines.
-const LINGERING: u64 = 60;
+const LINGERING: u64 = 120;
 /// How long publishers go on when everything is well, in seconds.
 const QUIET: u64 = 8;
 /// How long subscribers then have, in seconds: longer than the judge gives them.
