@@ -93,6 +93,27 @@ async fn what_came_while_the_device_was_away_is_delivered_and_only_what_it_ackno
     assert_eq!(received(&mut reader).await.payload, b"three");
 }
 
+/// An application's messages keep their order (MQTT 5, section 4.6), and a request with a higher counter goes last (REQ-1).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn publications_leave_in_the_order_in_which_they_were_asked_for() {
+    let broker = Broker::start("");
+    let mut reader = broker.link("reader");
+    reader.subscribe(&valve(), Interest::Application);
+    subscribed(&mut reader).await;
+    let mut writer = broker.link("writer");
+    send(&mut writer, "first").await;
+    assert_eq!(received(&mut reader).await.payload, b"first");
+    for number in 0..200 {
+        let text = number.to_string();
+        writer.publish(Publication(number), "app/valve", text.into(), false);
+    }
+    for number in 0..200 {
+        let next = received(&mut reader).await;
+        assert_eq!(String::from_utf8_lossy(&next.payload), number.to_string());
+        reader.acknowledge(next.ticket);
+    }
+}
+
 #[tokio::test]
 async fn a_broker_that_lost_everything_is_subscribed_to_and_published_to_again() {
     let mut broker = Broker::start("");

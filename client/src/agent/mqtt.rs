@@ -9,9 +9,9 @@ use std::{collections::BTreeMap, fmt, io::ErrorKind, time::Duration};
 use keyward_protocol::DeviceId;
 use rand_core::{OsRng, RngCore as _};
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, ManualAck, Packet, PublishNoticeError,
-    PublishOptions, QoS, RetainForwardRule, SubscribeFilter, SubscribeNoticeError,
-    SubscribeReasonCode,
+    AsyncClient, ConnectionError, Event, EventLoop, ManualAck, Packet, PublishNotice,
+    PublishNoticeError, PublishOptions, QoS, RetainForwardRule, SubscribeFilter,
+    SubscribeNoticeError, SubscribeReasonCode,
 };
 use tokio::{sync::mpsc, task::JoinHandle, time};
 
@@ -180,9 +180,11 @@ impl Link for Mqtt {
     }
 
     fn publish(&mut self, publication: Publication, topic: &str, payload: Vec<u8>, retain: bool) {
+        // Queued here, so that publications leave in the order in which they were asked for.
+        let queued = queue(&self.client, topic, &payload, retain);
         let (client, answer, topic) = (self.client.clone(), self.answer.clone(), topic.to_owned());
         tokio::spawn(async move {
-            let outcome = publish(client, topic, payload, retain).await;
+            let outcome = publish(queued, client, topic, payload, retain).await;
             let _ = answer.send(LinkEvent::Published(publication, outcome));
         });
     }
@@ -362,24 +364,34 @@ fn refused(refused: Vec<String>) -> Option<LinkEvent> {
     })
 }
 
-/// Publishes until the broker has acknowledged it, also over connections and sessions that are lost meanwhile.
+/// Queues a publication; the queue has no bound.
+fn queue(
+    client: &AsyncClient,
+    topic: &str,
+    payload: &[u8],
+    retain: bool,
+) -> Result<PublishNotice, NotPublished> {
+    let options = PublishOptions::new(QoS::AtLeastOnce).retain(retain);
+    let queued = client.try_publish_tracked(topic.to_owned(), payload.to_vec(), options);
+    queued.map_err(|error| NotPublished::Impossible {
+        reason: error.to_string(),
+    })
+}
+
+/// Waits until the broker has acknowledged what was queued, also over connections and sessions that are lost meanwhile.
 async fn publish(
+    mut queued: Result<PublishNotice, NotPublished>,
     client: AsyncClient,
     topic: String,
     payload: Vec<u8>,
     retain: bool,
 ) -> Result<(), NotPublished> {
     loop {
-        let options = PublishOptions::new(QoS::AtLeastOnce).retain(retain);
-        let notice = client
-            .publish_tracked(topic.clone(), payload.clone(), options)
-            .await;
-        let notice = notice.map_err(|error| NotPublished::Impossible {
-            reason: error.to_string(),
-        })?;
-        match notice.wait_completion_async().await {
+        match queued?.wait_completion_async().await {
             Ok(()) => return Ok(()),
-            Err(PublishNoticeError::SessionReset) => continue,
+            Err(PublishNoticeError::SessionReset) => {
+                queued = queue(&client, &topic, &payload, retain);
+            }
             Err(PublishNoticeError::V5PubAck(reason)) => {
                 let reason = format!("{reason:?}");
                 return Err(NotPublished::Refused { reason });

@@ -11,6 +11,8 @@ use super::{
 };
 
 const RULE: &str = "rising";
+/// Receipts that a device sends at once may cross: nothing orders them (KEX-8). In milliseconds.
+const CROSSING: u64 = 1_000;
 
 /// Judges.
 pub fn judge(record: &Record) -> Vec<Conviction> {
@@ -75,10 +77,15 @@ fn receipts(record: &Record) -> Vec<Conviction> {
             let what = format!("the epoch of its receipts for {}", receipt.group);
             let who = receipt.device.as_str();
             let epoch = u64::from(receipt.epoch);
-            convictions.extend(heights.rise(who, what, epoch, receipted.spot));
+            let fell = heights.rise(who, what, epoch, receipted.spot);
+            convictions.extend(fell.filter(|fell| !is_crossing(&fell.evidence)));
         }
     }
     convictions
+}
+
+fn is_crossing(evidence: &[Spot]) -> bool {
+    matches!(evidence, [newer, older] if older.at - newer.at < CROSSING)
 }
 
 /// The epochs that a publisher seals with, and its boots from run to run of its program.

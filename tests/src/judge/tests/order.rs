@@ -21,6 +21,23 @@ fn what_a_device_accepts_must_not_fall() {
     );
 }
 
+/// STM-4, KEX-8: receipts that were sent at once may cross.
+#[test]
+fn a_device_must_not_acknowledge_an_older_epoch_after_a_newer_one() {
+    let story = |later: u64| {
+        Story::with(|story| {
+            for (at, epoch) in [(time(5), 2), (time(5) + later, 1)] {
+                story.acknowledges(at, "w", epoch, story.commitment(epoch));
+            }
+        })
+    };
+    story(999).is_acquitted();
+    story(1_000).is_convicted_of(
+        "rising",
+        "w: the epoch of its receipts for g fell from 2 to 1",
+    );
+}
+
 /// MSG-14.
 #[test]
 fn what_a_publisher_seals_with_must_not_fall() {
