@@ -25,16 +25,21 @@ fn what_a_device_accepts_must_not_fall() {
 #[test]
 fn a_device_must_not_acknowledge_an_older_epoch_after_a_newer_one() {
     let story = |later: u64| {
-        Story::with(|story| {
-            for (at, epoch) in [(time(5), 2), (time(5) + later, 1)] {
-                story.acknowledges(at, "w", epoch, story.commitment(epoch));
-            }
-        })
+        let mut story = Story::new();
+        story.block(1, story.state(1, true));
+        story.block(3, story.state(2, true));
+        story.grants(time(3) + 10, "w", &[(1, secret(1)), (2, secret(2))]);
+        story.states(time(3) + 20, &story.statement(2));
+        for (at, epoch) in [(time(5), 2), (time(5) + later, 1)] {
+            story.acknowledges(at, "s", epoch, story.commitment(epoch));
+        }
+        story.until_the_end();
+        story
     };
     story(999).is_acquitted();
     story(1_000).is_convicted_of(
         "rising",
-        "w: the epoch of its receipts for g fell from 2 to 1",
+        "s: the epoch of its receipts for g fell from 2 to 1",
     );
 }
 
