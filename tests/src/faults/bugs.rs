@@ -74,8 +74,9 @@ impl Bug {
             _place: place,
         };
         run(git(&source).arg("apply").arg(&self.patch))?;
-        let target = programs.directory.with_file_name("target");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or(target, PathBuf::from);
+        // Never where the programs without a bug are built.
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), Into::into);
+        let target = target.join("bugs");
         let mut cargo = Command::new("cargo");
         cargo.args(["build", "--locked", "--release", "--package", &self.package]);
         cargo.args(["--bin", &self.program]).current_dir(&source);
