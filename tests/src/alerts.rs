@@ -152,7 +152,7 @@ impl MetricsPage {
             let base = name.strip_suffix(*ending);
             base.is_some_and(|base| self.families.contains(base))
         };
-        self.families.contains(name) || ENDINGS.iter().any(|ending| family(&ending))
+        self.families.contains(name) || ENDINGS.iter().any(family)
     }
 
     /// Checks that all that an expression asks for is there.

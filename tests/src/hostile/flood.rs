@@ -65,7 +65,7 @@ impl Hostile {
                 for _ in 0..burst {
                     let number = count.load(Ordering::Relaxed);
                     let (topic, payload) = make(number);
-                    let retain = number / RETAINED % 2 == 0;
+                    let retain = (number / RETAINED).is_multiple_of(2);
                     let publish = Publish::new(&topic, &payload, retain, line.level);
                     if line.to_client.send(publish.bytes()).await.is_err() {
                         break;

@@ -51,6 +51,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A packet that is kept, and the way that it would have gone.
+type Kept = (mpsc::Sender<Vec<u8>>, Vec<u8>);
+
 #[derive(Default)]
 struct Shared {
     /// The newest first decides.
@@ -58,8 +61,7 @@ struct Shared {
     next: AtomicU64,
     /// Every PUBLISH that came, before anything was done to it.
     seen: Mutex<Vec<Passing>>,
-    /// Packets that are kept, and the way that they would have gone.
-    held: Mutex<Vec<(mpsc::Sender<Vec<u8>>, Vec<u8>)>>,
+    held: Mutex<Vec<Kept>>,
     /// By client id.
     lines: Mutex<HashMap<String, Line>>,
     /// How often each client id has connected.
