@@ -1,7 +1,7 @@
 //! Opening protected messages (MSG-4 to MSG-17). A message's group is found by its topic, its key by its header, and nothing
 //! is tried (TOP-3). What is remembered of a message changes only after its tag and signature verified (MSG-11).
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 use keyward_crypto::{
     message::{self, Expected, MessageRefused, Opened as Content},
