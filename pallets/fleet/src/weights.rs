@@ -81,13 +81,9 @@ pub struct SubstrateWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     // Storage: `Fleet::Organisations` (r:1 w:1)
-    // Proof: `Fleet::Organisations` (`max_values`: None, `max_size`: Some(127), added: 2602, mode: `MaxEncodedLen`)
     // Storage: `Fleet::CounterForOrganisations` (r:1 w:1)
-    // Proof: `Fleet::CounterForOrganisations` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
     // Storage: `Fleet::BareNames` (r:1 w:1)
-    // Proof: `Fleet::BareNames` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn admit_organisation() -> Weight {
         // Proof: measured 6 bytes. Fastest: 23_189 ns.
         Weight::from_parts(25_672_000, 3592)
@@ -95,21 +91,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(4))
     }
     // Storage: `Fleet::Organisations` (r:1 w:0)
-    // Proof: `Fleet::Organisations` (`max_values`: None, `max_size`: Some(127), added: 2602, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Gateways` (r:1 w:1)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::GatewayNames` (r:1 w:1)
-    // Proof: `Fleet::GatewayNames` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `Fleet::CounterForGateways` (r:1 w:1)
-    // Proof: `Fleet::CounterForGateways` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
     // Storage: `Fleet::SigningKeys` (r:1 w:1)
-    // Proof: `Fleet::SigningKeys` (`max_values`: None, `max_size`: Some(82), added: 2557, mode: `MaxEncodedLen`)
     // Storage: `Fleet::AgreementKeys` (r:1 w:1)
-    // Proof: `Fleet::AgreementKeys` (`max_values`: None, `max_size`: Some(82), added: 2557, mode: `MaxEncodedLen`)
     // Storage: `System::Account` (r:1 w:1)
-    // Proof: `System::Account` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn admit_gateway() -> Weight {
         // Proof: measured 810 bytes. Fastest: 75_430 ns.
         Weight::from_parts(88_697_000, 3644)
@@ -117,21 +105,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(7))
     }
     // Storage: `Fleet::Gateways` (r:1 w:1)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::CustodianGroups` (r:1 w:0)
-    // Proof: `Fleet::CustodianGroups` (`max_values`: None, `max_size`: Some(8498), added: 10973, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:256 w:256)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:256 w:256)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:512)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn suspend_gateway(g: u32) -> Weight {
         // Proof: measured 780 + g * 1826 bytes. Fastest: 39_758 ns.
         Weight::from_parts(64_377_000, 11963)
@@ -143,9 +123,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(Weight::from_parts(0, 4172).saturating_mul(g.into()))
     }
     // Storage: `Fleet::Gateways` (r:1 w:1)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn reinstate_gateway() -> Weight {
         // Proof: measured 532 bytes. Fastest: 35_970 ns.
         Weight::from_parts(39_456_000, 3644)
@@ -153,21 +131,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(2))
     }
     // Storage: `Fleet::Gateways` (r:1 w:1)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::CustodianGroups` (r:1 w:1)
-    // Proof: `Fleet::CustodianGroups` (`max_values`: None, `max_size`: Some(8498), added: 10973, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:256 w:256)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:256 w:256)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:512)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn expel_gateway(g: u32) -> Weight {
         // Proof: measured 780 + g * 1826 bytes. Fastest: 43_683 ns.
         Weight::from_parts(45_147_000, 11963)
@@ -179,25 +149,15 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(Weight::from_parts(0, 4172).saturating_mul(g.into()))
     }
     // Storage: `Fleet::Gateways` (r:1 w:1)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::SigningKeys` (r:1 w:1)
-    // Proof: `Fleet::SigningKeys` (`max_values`: None, `max_size`: Some(82), added: 2557, mode: `MaxEncodedLen`)
     // Storage: `Fleet::AgreementKeys` (r:1 w:1)
-    // Proof: `Fleet::AgreementKeys` (`max_values`: None, `max_size`: Some(82), added: 2557, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::CustodianGroups` (r:1 w:0)
-    // Proof: `Fleet::CustodianGroups` (`max_values`: None, `max_size`: Some(8498), added: 10973, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:256 w:256)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:256 w:256)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:512)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn replace_gateway_keys(g: u32) -> Weight {
         // Proof: measured 1055 + g * 1826 bytes. Fastest: 59_262 ns.
         Weight::from_parts(66_346_000, 11963)
@@ -209,15 +169,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(Weight::from_parts(0, 4172).saturating_mul(g.into()))
     }
     // Storage: `Fleet::Organisations` (r:1 w:0)
-    // Proof: `Fleet::Organisations` (`max_values`: None, `max_size`: Some(127), added: 2602, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Authorities` (r:1 w:1)
-    // Proof: `Fleet::Authorities` (`max_values`: None, `max_size`: Some(115), added: 2590, mode: `MaxEncodedLen`)
     // Storage: `Fleet::CounterForAuthorities` (r:1 w:1)
-    // Proof: `Fleet::CounterForAuthorities` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
     // Storage: `Fleet::SigningKeys` (r:1 w:1)
-    // Proof: `Fleet::SigningKeys` (`max_values`: None, `max_size`: Some(82), added: 2557, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn admit_authority() -> Weight {
         // Proof: measured 575 bytes. Fastest: 66_004 ns.
         Weight::from_parts(104_378_000, 3592)
@@ -225,9 +180,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(4))
     }
     // Storage: `Fleet::Authorities` (r:1 w:1)
-    // Proof: `Fleet::Authorities` (`max_values`: None, `max_size`: Some(115), added: 2590, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn revoke_authority() -> Weight {
         // Proof: measured 389 bytes. Fastest: 35_503 ns.
         Weight::from_parts(53_831_000, 3580)
@@ -235,9 +188,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(2))
     }
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn freeze_group() -> Weight {
         // Proof: measured 2072 bytes. Fastest: 50_431 ns.
         Weight::from_parts(89_229_000, 5162)
@@ -245,9 +196,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(2))
     }
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn thaw_group() -> Weight {
         // Proof: measured 2072 bytes. Fastest: 44_803 ns.
         Weight::from_parts(89_553_000, 5162)
@@ -255,27 +204,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(2))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Authorities` (r:1 w:0)
-    // Proof: `Fleet::Authorities` (`max_values`: None, `max_size`: Some(115), added: 2590, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Devices` (r:1 w:1)
-    // Proof: `Fleet::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
     // Storage: `Fleet::SigningKeys` (r:1 w:1)
-    // Proof: `Fleet::SigningKeys` (`max_values`: None, `max_size`: Some(82), added: 2557, mode: `MaxEncodedLen`)
     // Storage: `Fleet::AgreementKeys` (r:1 w:1)
-    // Proof: `Fleet::AgreementKeys` (`max_values`: None, `max_size`: Some(82), added: 2557, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Organisations` (r:1 w:0)
-    // Proof: `Fleet::Organisations` (`max_values`: None, `max_size`: Some(127), added: 2602, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Usages` (r:1 w:1)
-    // Proof: `Fleet::Usages` (`max_values`: None, `max_size`: Some(56), added: 2531, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::OwnedDevices` (r:0 w:1)
-    // Proof: `Fleet::OwnedDevices` (`max_values`: None, `max_size`: Some(97), added: 2572, mode: `MaxEncodedLen`)
     fn register_device() -> Weight {
         // Proof: measured 1167 bytes. Fastest: 226_531 ns.
         Weight::from_parts(282_504_000, 3652)
@@ -283,29 +221,17 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(6))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Devices` (r:1 w:1)
-    // Proof: `Fleet::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::SigningKeys` (r:1 w:1)
-    // Proof: `Fleet::SigningKeys` (`max_values`: None, `max_size`: Some(82), added: 2557, mode: `MaxEncodedLen`)
     // Storage: `Fleet::AgreementKeys` (r:1 w:1)
-    // Proof: `Fleet::AgreementKeys` (`max_values`: None, `max_size`: Some(82), added: 2557, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::DeviceGroups` (r:1 w:0)
-    // Proof: `Fleet::DeviceGroups` (`max_values`: None, `max_size`: Some(380), added: 2855, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:10 w:10)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:10 w:10)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Members` (r:10 w:10)
-    // Proof: `Fleet::Members` (`max_values`: None, `max_size`: Some(372), added: 2847, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:20)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn replace_device_keys() -> Weight {
         // Proof: measured 22027 bytes. Fastest: 1_072_422 ns.
         Weight::from_parts(1_459_969_000, 42710)
@@ -313,23 +239,14 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(54))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Devices` (r:1 w:1)
-    // Proof: `Fleet::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::DeviceGroups` (r:1 w:0)
-    // Proof: `Fleet::DeviceGroups` (`max_values`: None, `max_size`: Some(380), added: 2855, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:10 w:10)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:10 w:10)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:20)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn suspend_device() -> Weight {
         // Proof: measured 20088 bytes. Fastest: 669_942 ns.
         Weight::from_parts(744_971_000, 42710)
@@ -337,25 +254,15 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(42))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Devices` (r:1 w:1)
-    // Proof: `Fleet::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::DeviceGroups` (r:1 w:0)
-    // Proof: `Fleet::DeviceGroups` (`max_values`: None, `max_size`: Some(380), added: 2855, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:10 w:10)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:10 w:10)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Members` (r:10 w:10)
-    // Proof: `Fleet::Members` (`max_values`: None, `max_size`: Some(372), added: 2847, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:20)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn reinstate_device() -> Weight {
         // Proof: measured 7061 bytes. Fastest: 817_204 ns.
         Weight::from_parts(852_336_000, 42710)
@@ -363,33 +270,19 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(52))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Devices` (r:1 w:1)
-    // Proof: `Fleet::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
     // Storage: `Fleet::DeviceGroups` (r:1 w:1)
-    // Proof: `Fleet::DeviceGroups` (`max_values`: None, `max_size`: Some(380), added: 2855, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:10 w:10)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Members` (r:10 w:10)
-    // Proof: `Fleet::Members` (`max_values`: None, `max_size`: Some(372), added: 2847, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:10 w:10)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Invitations` (r:1 w:1)
-    // Proof: `Fleet::Invitations` (`max_values`: None, `max_size`: Some(594), added: 3069, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Usages` (r:1 w:1)
-    // Proof: `Fleet::Usages` (`max_values`: None, `max_size`: Some(56), added: 2531, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:20)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Offers` (r:0 w:1)
-    // Proof: `Fleet::Offers` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `Fleet::OwnedDevices` (r:0 w:1)
-    // Proof: `Fleet::OwnedDevices` (`max_values`: None, `max_size`: Some(97), added: 2572, mode: `MaxEncodedLen`)
     fn revoke_device() -> Weight {
         // Proof: measured 22498 bytes. Fastest: 947_716 ns.
         Weight::from_parts(1_007_626_000, 42710)
@@ -397,19 +290,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(57))
     }
     // Storage: `Fleet::Gateways` (r:2 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Devices` (r:1 w:1)
-    // Proof: `Fleet::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Offers` (r:1 w:1)
-    // Proof: `Fleet::Offers` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Usages` (r:2 w:2)
-    // Proof: `Fleet::Usages` (`max_values`: None, `max_size`: Some(56), added: 2531, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Organisations` (r:1 w:0)
-    // Proof: `Fleet::Organisations` (`max_values`: None, `max_size`: Some(127), added: 2602, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::OwnedDevices` (r:0 w:2)
-    // Proof: `Fleet::OwnedDevices` (`max_values`: None, `max_size`: Some(97), added: 2572, mode: `MaxEncodedLen`)
     fn transfer_device() -> Weight {
         // Proof: measured 1450 bytes. Fastest: 128_590 ns.
         Weight::from_parts(137_495_000, 6298)
@@ -417,29 +303,17 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(7))
     }
     // Storage: `Fleet::Gateways` (r:2 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Devices` (r:1 w:0)
-    // Proof: `Fleet::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Invitations` (r:1 w:1)
-    // Proof: `Fleet::Invitations` (`max_values`: None, `max_size`: Some(594), added: 3069, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Organisations` (r:1 w:0)
-    // Proof: `Fleet::Organisations` (`max_values`: None, `max_size`: Some(127), added: 2602, mode: `MaxEncodedLen`)
     // Storage: `Fleet::DeviceGroups` (r:1 w:1)
-    // Proof: `Fleet::DeviceGroups` (`max_values`: None, `max_size`: Some(380), added: 2855, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:1 w:1)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:2)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Members` (r:0 w:1)
-    // Proof: `Fleet::Members` (`max_values`: None, `max_size`: Some(372), added: 2847, mode: `MaxEncodedLen`)
     fn accept_membership() -> Weight {
         // Proof: measured 3062 bytes. Fastest: 153_637 ns.
         Weight::from_parts(183_754_000, 6298)
@@ -447,25 +321,15 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(8))
     }
     // Storage: `Fleet::Gateways` (r:4 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Organisations` (r:1 w:0)
-    // Proof: `Fleet::Organisations` (`max_values`: None, `max_size`: Some(127), added: 2602, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Usages` (r:1 w:1)
-    // Proof: `Fleet::Usages` (`max_values`: None, `max_size`: Some(56), added: 2531, mode: `MaxEncodedLen`)
     // Storage: `Fleet::CustodianGroups` (r:4 w:4)
-    // Proof: `Fleet::CustodianGroups` (`max_values`: None, `max_size`: Some(8498), added: 10973, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:1 w:1)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:1)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn create_group() -> Weight {
         // Proof: measured 1090 bytes. Fastest: 123_805 ns.
         Weight::from_parts(132_266_000, 44882)
@@ -473,11 +337,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(9))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn set_policy() -> Weight {
         // Proof: measured 2320 bytes. Fastest: 56_178 ns.
         Weight::from_parts(60_289_000, 5162)
@@ -485,21 +346,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(2))
     }
     // Storage: `Fleet::Gateways` (r:6 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::CustodianGroups` (r:8 w:8)
-    // Proof: `Fleet::CustodianGroups` (`max_values`: None, `max_size`: Some(8498), added: 10973, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:1 w:1)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:2)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn set_custodians() -> Weight {
         // Proof: measured 3589 bytes. Fastest: 175_046 ns.
         Weight::from_parts(194_375_000, 88774)
@@ -507,15 +360,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(13))
     }
     // Storage: `Fleet::Gateways` (r:2 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Usages` (r:2 w:2)
-    // Proof: `Fleet::Usages` (`max_values`: None, `max_size`: Some(56), added: 2531, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Organisations` (r:1 w:0)
-    // Proof: `Fleet::Organisations` (`max_values`: None, `max_size`: Some(127), added: 2602, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn transfer_admin() -> Weight {
         // Proof: measured 2679 bytes. Fastest: 80_716 ns.
         Weight::from_parts(90_323_000, 6298)
@@ -523,29 +371,17 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(4))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Devices` (r:256 w:0)
-    // Proof: `Fleet::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Members` (r:256 w:256)
-    // Proof: `Fleet::Members` (`max_values`: None, `max_size`: Some(372), added: 2847, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Invitations` (r:256 w:0)
-    // Proof: `Fleet::Invitations` (`max_values`: None, `max_size`: Some(594), added: 3069, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Organisations` (r:1 w:0)
-    // Proof: `Fleet::Organisations` (`max_values`: None, `max_size`: Some(127), added: 2602, mode: `MaxEncodedLen`)
     // Storage: `Fleet::DeviceGroups` (r:256 w:256)
-    // Proof: `Fleet::DeviceGroups` (`max_values`: None, `max_size`: Some(380), added: 2855, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:1 w:1)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:2)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn add_members(n: u32) -> Weight {
         // Proof: measured 2646 + n * 195 bytes. Fastest: 157_898 ns.
         Weight::from_parts(165_983_000, 5162)
@@ -557,25 +393,15 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(Weight::from_parts(0, 3069).saturating_mul(n.into()))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Devices` (r:256 w:0)
-    // Proof: `Fleet::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Members` (r:256 w:256)
-    // Proof: `Fleet::Members` (`max_values`: None, `max_size`: Some(372), added: 2847, mode: `MaxEncodedLen`)
     // Storage: `Fleet::DeviceGroups` (r:256 w:256)
-    // Proof: `Fleet::DeviceGroups` (`max_values`: None, `max_size`: Some(380), added: 2855, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:1 w:1)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:2)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn remove_members(n: u32) -> Weight {
         // Proof: measured 2638 + n * 613 bytes. Fastest: 140_537 ns.
         Weight::from_parts(152_551_000, 5162)
@@ -587,19 +413,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(Weight::from_parts(0, 2855).saturating_mul(n.into()))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:1 w:1)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:2)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn rotate() -> Weight {
         // Proof: measured 2450 bytes. Fastest: 81_150 ns.
         Weight::from_parts(90_888_000, 5162)
@@ -607,13 +426,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(5))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Usages` (r:1 w:1)
-    // Proof: `Fleet::Usages` (`max_values`: None, `max_size`: Some(56), added: 2531, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn close_group() -> Weight {
         // Proof: measured 2424 bytes. Fastest: 65_764 ns.
         Weight::from_parts(72_245_000, 5162)
@@ -621,11 +436,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(3))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     fn stage_epoch() -> Weight {
         // Proof: measured 2252 bytes. Fastest: 54_638 ns.
         Weight::from_parts(66_120_000, 5162)
@@ -633,19 +445,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(2))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:1)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Timestamp::Now` (r:1 w:0)
-    // Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:1 w:1)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Changes` (r:1 w:1)
-    // Proof: `Fleet::Changes` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:0 w:2)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     fn withdraw_staged() -> Weight {
         // Proof: measured 2450 bytes. Fastest: 93_884 ns.
         Weight::from_parts(123_723_000, 5162)
@@ -653,15 +458,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(5))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:0)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:1 w:1)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:1 w:1)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     fn record_delivery() -> Weight {
         // Proof: measured 3171 bytes. Fastest: 80_468 ns.
         Weight::from_parts(104_866_000, 5162)
@@ -669,15 +469,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(2))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:0)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::AnchorChains` (r:1 w:1)
-    // Proof: `Fleet::AnchorChains` (`max_values`: None, `max_size`: Some(89), added: 2564, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Anchors` (r:0 w:2)
-    // Proof: `Fleet::Anchors` (`max_values`: None, `max_size`: Some(153), added: 2628, mode: `MaxEncodedLen`)
     fn anchor() -> Weight {
         // Proof: measured 2510 bytes. Fastest: 71_425 ns.
         Weight::from_parts(82_288_000, 5162)
@@ -685,23 +480,14 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(3))
     }
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Groups` (r:1 w:0)
-    // Proof: `Fleet::Groups` (`max_values`: None, `max_size`: Some(1697), added: 4172, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Devices` (r:256 w:0)
-    // Proof: `Fleet::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Members` (r:256 w:0)
-    // Proof: `Fleet::Members` (`max_values`: None, `max_size`: Some(372), added: 2847, mode: `MaxEncodedLen`)
     // Storage: `Fleet::KeyExchanges` (r:1 w:0)
-    // Proof: `Fleet::KeyExchanges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
     // Storage: `System::BlockHash` (r:1 w:0)
-    // Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
     // Storage: `Fleet::Conflicts` (r:256 w:256)
-    // Proof: `Fleet::Conflicts` (`max_values`: None, `max_size`: Some(214), added: 2689, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ConflictCounts` (r:1 w:1)
-    // Proof: `Fleet::ConflictCounts` (`max_values`: None, `max_size`: Some(53), added: 2528, mode: `MaxEncodedLen`)
     // Storage: `Fleet::ChainHeads` (r:1 w:1)
-    // Proof: `Fleet::ChainHeads` (`max_values`: None, `max_size`: Some(81), added: 2556, mode: `MaxEncodedLen`)
     fn acknowledge(n: u32) -> Weight {
         // Proof: measured 3759 + n * 527 bytes. Fastest: 190_021 ns.
         Weight::from_parts(641_646_111, 5162)

@@ -29,17 +29,11 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         Weight::from_parts(10_863_000, 0)
     }
     // Storage: `System::Account` (r:1 w:0)
-    // Proof: `System::Account` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
     // Storage: `Council::Members` (r:1 w:0)
-    // Proof: `Council::Members` (`max_values`: Some(1), `max_size`: None, mode: `Measured`)
     // Storage: `TechnicalCommittee::Members` (r:1 w:0)
-    // Proof: `TechnicalCommittee::Members` (`max_values`: Some(1), `max_size`: None, mode: `Measured`)
     // Storage: `Fleet::Gateways` (r:1 w:0)
-    // Proof: `Fleet::Gateways` (`max_values`: None, `max_size`: Some(179), added: 2654, mode: `MaxEncodedLen`)
     // Storage: `ValidatorSet::Operators` (r:1 w:0)
-    // Proof: `ValidatorSet::Operators` (`max_values`: None, `max_size`: Some(53), added: 2528, mode: `MaxEncodedLen`)
     // Storage: `Governance::Spendings` (r:1 w:1)
-    // Proof: `Governance::Spendings` (`max_values`: None, `max_size`: Some(65), added: 2540, mode: `MaxEncodedLen`)
     fn check_admitted(n: u32) -> Weight {
         // Proof: measured 3750 bytes. Fastest: 44_608 ns.
         Weight::from_parts(50_991_810, 5235)

@@ -35,11 +35,8 @@ pub struct SubstrateWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     // Storage: `ValidatorSet::Operators` (r:1 w:1)
-    // Proof: `ValidatorSet::Operators` (`max_values`: None, `max_size`: Some(53), added: 2528, mode: `MaxEncodedLen`)
     // Storage: `ValidatorSet::CounterForOperators` (r:1 w:1)
-    // Proof: `ValidatorSet::CounterForOperators` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
     // Storage: `System::Account` (r:1 w:1)
-    // Proof: `System::Account` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
     fn approve() -> Weight {
         // Proof: measured 219 bytes. Fastest: 33_004 ns.
         Weight::from_parts(36_768_000, 3529)
@@ -47,11 +44,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(3))
     }
     // Storage: `ValidatorSet::Operators` (r:1 w:1)
-    // Proof: `ValidatorSet::Operators` (`max_values`: None, `max_size`: Some(53), added: 2528, mode: `MaxEncodedLen`)
     // Storage: `Session::NextKeys` (r:1 w:0)
-    // Proof: `Session::NextKeys` (`max_values`: None, `max_size`: None, mode: `Measured`)
     // Storage: `ValidatorSet::Validators` (r:1 w:1)
-    // Proof: `ValidatorSet::Validators` (`max_values`: Some(1), `max_size`: Some(3202), added: 3697, mode: `MaxEncodedLen`)
     fn join(v: u32) -> Weight {
         // Proof: measured 1213 + v * 39 bytes. Fastest: 35_953 ns.
         Weight::from_parts(64_113_362, 4687)
@@ -61,11 +55,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(Weight::from_parts(0, 43).saturating_mul(v.into()))
     }
     // Storage: `ValidatorSet::Operators` (r:1 w:1)
-    // Proof: `ValidatorSet::Operators` (`max_values`: None, `max_size`: Some(53), added: 2528, mode: `MaxEncodedLen`)
     // Storage: `ValidatorSet::Validators` (r:1 w:1)
-    // Proof: `ValidatorSet::Validators` (`max_values`: Some(1), `max_size`: Some(3202), added: 3697, mode: `MaxEncodedLen`)
     // Storage: `ValidatorSet::Minimum` (r:1 w:0)
-    // Proof: `ValidatorSet::Minimum` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
     fn leave(v: u32) -> Weight {
         // Proof: measured 537 + v * 35 bytes. Fastest: 49_287 ns.
         Weight::from_parts(70_082_341, 4687)
@@ -74,13 +65,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(2))
     }
     // Storage: `ValidatorSet::Operators` (r:1 w:1)
-    // Proof: `ValidatorSet::Operators` (`max_values`: None, `max_size`: Some(53), added: 2528, mode: `MaxEncodedLen`)
     // Storage: `ValidatorSet::CounterForOperators` (r:1 w:1)
-    // Proof: `ValidatorSet::CounterForOperators` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
     // Storage: `ValidatorSet::Validators` (r:1 w:1)
-    // Proof: `ValidatorSet::Validators` (`max_values`: Some(1), `max_size`: Some(3202), added: 3697, mode: `MaxEncodedLen`)
     // Storage: `ValidatorSet::Minimum` (r:1 w:0)
-    // Proof: `ValidatorSet::Minimum` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
     fn remove(_v: u32) -> Weight {
         // Proof: measured 553 + v * 35 bytes. Fastest: 40_730 ns.
         Weight::from_parts(46_312_303, 4687)
@@ -88,9 +75,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(3))
     }
     // Storage: `ValidatorSet::Validators` (r:1 w:0)
-    // Proof: `ValidatorSet::Validators` (`max_values`: Some(1), `max_size`: Some(3202), added: 3697, mode: `MaxEncodedLen`)
     // Storage: `ValidatorSet::Minimum` (r:0 w:1)
-    // Proof: `ValidatorSet::Minimum` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
     fn set_minimum() -> Weight {
         // Proof: measured 3357 bytes. Fastest: 22_708 ns.
         Weight::from_parts(24_253_000, 4687)
@@ -98,9 +83,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(1))
     }
     // Storage: `ValidatorSet::Offences` (r:1 w:1)
-    // Proof: `ValidatorSet::Offences` (`max_values`: None, `max_size`: Some(881), added: 3356, mode: `MaxEncodedLen`)
     // Storage: `Session::CurrentIndex` (r:1 w:0)
-    // Proof: `Session::CurrentIndex` (`max_values`: Some(1), `max_size`: None, mode: `Measured`)
     fn clear_offences() -> Weight {
         // Proof: measured 1247 bytes. Fastest: 26_698 ns.
         Weight::from_parts(28_914_000, 4346)
@@ -108,13 +91,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(1))
     }
     // Storage: `ValidatorSet::Sessions` (r:2 w:0)
-    // Proof: `ValidatorSet::Sessions` (`max_values`: None, `max_size`: Some(9622), added: 12097, mode: `MaxEncodedLen`)
     // Storage: `Aura::CurrentSlot` (r:1 w:0)
-    // Proof: `Aura::CurrentSlot` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
     // Storage: `ValidatorSet::Offences` (r:1 w:1)
-    // Proof: `ValidatorSet::Offences` (`max_values`: None, `max_size`: Some(881), added: 3356, mode: `MaxEncodedLen`)
     // Storage: `Session::CurrentIndex` (r:1 w:0)
-    // Proof: `Session::CurrentIndex` (`max_values`: Some(1), `max_size`: None, mode: `Measured`)
     fn report_aura_equivocation() -> Weight {
         // Proof: measured 10940 bytes. Fastest: 276_628 ns.
         Weight::from_parts(292_019_000, 25184)
