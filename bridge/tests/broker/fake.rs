@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use keyward_bridge::{
-    config::{BrokerAddress, Encryption},
-    mqtt::Settings,
-};
+use keyward_bridge::mqtt::Settings;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
-use crate::PATIENCE;
+use crate::settings;
 
 /// What the bridge sends (MQTT 5, chapter 3), as far as an answer depends on it.
 pub enum Packet {
@@ -79,19 +76,7 @@ impl Fake {
 
     /// Where and as whom to connect.
     pub fn settings(&self) -> Settings {
-        Settings {
-            address: BrokerAddress {
-                host: "127.0.0.1".into(),
-                port: self.port,
-                encryption: Encryption::Plain,
-            },
-            client_id: "gw1".into(),
-            login: None,
-            certificates: Default::default(),
-            prefix: "keyward/v1".into(),
-            gateway: "gw1".parse().unwrap(),
-            answer_within: PATIENCE,
-        }
+        settings(self.port)
     }
 }
 

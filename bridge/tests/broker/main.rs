@@ -79,19 +79,24 @@ impl Mosquitto {
     }
 
     fn settings(&self) -> Settings {
-        Settings {
-            address: BrokerAddress {
-                host: "127.0.0.1".into(),
-                port: self.port,
-                encryption: Encryption::Plain,
-            },
-            client_id: "gw1".into(),
-            login: None,
-            certificates: Default::default(),
-            prefix: "keyward/v1".into(),
-            gateway: "gw1".parse().unwrap(),
-            answer_within: PATIENCE,
-        }
+        settings(self.port)
+    }
+}
+
+/// Where and as whom to connect: to the broker at a port of this machine.
+fn settings(port: u16) -> Settings {
+    Settings {
+        address: BrokerAddress {
+            host: "127.0.0.1".into(),
+            port,
+            encryption: Encryption::Plain,
+        },
+        client_id: "gw1".into(),
+        login: None,
+        certificates: Default::default(),
+        prefix: "keyward/v1".into(),
+        gateway: "gw1".parse().unwrap(),
+        answer_within: PATIENCE,
     }
 }
 
@@ -240,23 +245,19 @@ impl Device {
     }
 
     async fn say(&self, topic: &str, payload: Vec<u8>) {
-        let options = PublishOptions::new(QoS::AtLeastOnce);
-        let notice = self
-            .client
-            .publish_tracked(topic, payload, options)
-            .await
-            .unwrap();
-        notice.wait_async().await.unwrap();
+        self.publish(topic, payload, PublishOptions::at_least_once())
+            .await;
     }
 
     async fn retain(&self, topic: &str, payload: Vec<u8>) {
-        let options = PublishOptions::new(QoS::AtLeastOnce).retained();
-        let notice = self
-            .client
-            .publish_tracked(topic, payload, options)
-            .await
-            .unwrap();
-        notice.wait_async().await.unwrap();
+        let options = PublishOptions::at_least_once().retained();
+        self.publish(topic, payload, options).await;
+    }
+
+    /// Publishes, and waits until the broker has it.
+    async fn publish(&self, topic: &str, payload: Vec<u8>, options: PublishOptions) {
+        let notice = self.client.publish_tracked(topic, payload, options).await;
+        notice.unwrap().wait_async().await.unwrap();
     }
 
     /// The next message on a topic, as a new subscriber gets it.
