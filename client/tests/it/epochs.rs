@@ -122,3 +122,25 @@ fn past_secrets_are_erased_when_history_and_age_are_both_exceeded() {
     assert_eq!(device.session.status().groups[0].held, [4, 5, 6]);
     assert_eq!(device.secrets.len(), 3);
 }
+
+/// KEY-8: with a secret goes what was derived from it, also where a message was opened with it before.
+#[test]
+fn an_erased_epoch_opens_nothing_although_a_message_of_it_was_read() {
+    let mut world = World::new();
+    world.group().policy.history = 1;
+    world.group().policy.history_age = 1_000;
+    let mut sender = world.ready("1111");
+    let read = sender.seal(&world, b"read").unwrap().bytes;
+    let kept = sender.seal(&world, b"kept").unwrap().bytes;
+    let mut reader = world.ready("1112");
+    reader.reads(&world, read);
+    for _ in 0..3 {
+        world.group().rotate();
+        world.tell(&mut reader);
+    }
+    world.mono_ms += 1_000_001;
+    world.tell(&mut reader);
+    reader.tick(&world);
+    assert!(!reader.session.status().groups[0].held.contains(&1));
+    assert_eq!(reader.refuses(&world, kept), Refusal::UnknownEpoch);
+}
