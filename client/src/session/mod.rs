@@ -93,6 +93,7 @@ pub struct Session {
     will_boot: u32,
     pending: BTreeMap<Asked, Pending>,
     receipting: BTreeMap<GroupId, Receipting>,
+    answered: requests::Answered,
     subscribed: BTreeSet<(String, Interest)>,
     /// Since when it is connected.
     connected: Option<u64>,
@@ -146,6 +147,7 @@ impl Session {
             will_boot: 0,
             pending: BTreeMap::new(),
             receipting: BTreeMap::new(),
+            answered: requests::Answered::default(),
             subscribed: BTreeSet::new(),
             connected: None,
             told: false,

@@ -129,7 +129,15 @@ impl Session {
             next_at: self.clock.mono(),
             pause: PAUSE_MS,
         };
+        self.end_receipt(group);
         self.receipting.insert(group.clone(), receipting);
+    }
+
+    /// The receipt of a group does not wait any more.
+    pub(super) fn end_receipt(&mut self, group: &GroupId) {
+        if let Some(ended) = self.receipting.remove(group) {
+            self.answered.note(ended.nonce);
+        }
     }
 
     /// Of the epoch's custodian, and of the owner.
@@ -163,7 +171,7 @@ impl Session {
             Status::Accepted | Status::Refused(Refusal::Busy) => {}
             Status::Done => {
                 self.amend(&group, |facts| facts.acknowledged = Some(epoch));
-                self.receipting.remove(&group);
+                self.end_receipt(&group);
                 self.tell(Notice::Acknowledged { group, epoch });
             }
             Status::Refused(_) => {

@@ -1,6 +1,6 @@
 //! Requests to the owner gateway, and its answers (REQ-1 to REQ-5).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::VecDeque, string::String, vec::Vec};
 
 use keyward_crypto::{hash::registration, sign::sign_message};
 use keyward_protocol::{
@@ -29,6 +29,8 @@ const LONGEST_PAUSE_MS: u64 = 60_000;
 const PATIENCE_MS: u64 = 3_000;
 const MISSING_PAUSE_MS: u64 = 30_000;
 const LONGEST_MISSING_PAUSE_MS: u64 = 600_000;
+/// Answers that may come once more and are known.
+const KNOWN_ANSWERS: usize = 64;
 /// How far the counter jumps when the gateway knows a higher one: the store was restored.
 const JUMP: u64 = 1 << 20;
 
@@ -48,6 +50,21 @@ struct Made {
     nonce: Nonce,
     wire: Vec<u8>,
     at: u64,
+}
+
+/// Nonces that nothing waits for any more. What was repeated is answered more than once, and a receipt by each gateway that it went
+/// to: an answer to one of these is no news, and no sign of a forgery.
+#[derive(Debug, Default)]
+pub(super) struct Answered(VecDeque<Nonce>);
+
+impl Answered {
+    /// Nothing waits for answers with this nonce any more; the oldest are forgotten.
+    pub(super) fn note(&mut self, nonce: Nonce) {
+        if self.0.len() == KNOWN_ANSWERS {
+            self.0.pop_front();
+        }
+        self.0.push_back(nonce);
+    }
 }
 
 /// Something is missing that the gateway could send again.
@@ -111,7 +128,15 @@ impl Session {
             next_at: self.clock.mono(),
             pause: PAUSE_MS,
         };
-        self.pending.insert(asked, pending);
+        let older = self.pending.insert(asked, pending);
+        self.note_answered(older);
+    }
+
+    /// A request does not wait any more.
+    fn note_answered(&mut self, pending: Option<Pending>) {
+        if let Some(made) = pending.and_then(|pending| pending.made) {
+            self.answered.note(made.nonce);
+        }
     }
 
     /// Makes a request. Its counter is durable before it is sent, and rises also where the store was restored, if the device
@@ -268,6 +293,7 @@ impl Session {
         match asked {
             Some((asked, asked_at)) if is_owner => self.on_answer(asked, asked_at, &response),
             _ if self.on_receipt_answer(&response) => {}
+            _ if self.answered.0.contains(&response.nonce) => {}
             _ => return Err(ControlRefused::NotAsked),
         }
         Ok(())
@@ -288,7 +314,8 @@ impl Session {
             Status::Refused(_) => {}
         }
         if response.status != Status::Accepted {
-            self.pending.remove(&asked);
+            let ended = self.pending.remove(&asked);
+            self.note_answered(ended);
         }
         self.answer(asked, response.status, text);
     }
@@ -297,7 +324,9 @@ impl Session {
     fn ask_higher(&mut self, asked: Asked) {
         self.change(Change::Asked(self.durable.asked.saturating_add(JUMP)));
         if let Some(pending) = self.pending.get_mut(&asked) {
-            pending.made = None;
+            let made = pending.made.take();
+            made.into_iter()
+                .for_each(|made| self.answered.note(made.nonce));
         }
     }
 

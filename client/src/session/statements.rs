@@ -167,7 +167,7 @@ impl Session {
     /// The device is not in a group any more (STM-1).
     pub(super) fn leave(&mut self, group: &GroupId) {
         self.erase(group, |_| true);
-        self.receipting.remove(group);
+        self.end_receipt(group);
         if let Some(live) = self.live.remove(group) {
             self.refuse_parked(live.parking);
         }

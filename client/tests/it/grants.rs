@@ -189,5 +189,10 @@ fn a_secret_that_replaces_another_one_is_the_one_that_opens() {
         .insert(1, EpochSecret::new([0x66; 32]));
     world.settle(&mut reader);
     world.settle(&mut sender);
-    reader.reads(&world, sender.seal(&world, b"y").unwrap().bytes);
+    // Who starts anew has derived nothing of the former secret, and understands who has.
+    let message = sender.seal(&world, b"y").unwrap().bytes;
+    world.ready("1112").reads(&world, message);
+    let mut sender = sender.restart(&world);
+    world.settle(&mut sender);
+    reader.reads(&world, sender.seal(&world, b"z").unwrap().bytes);
 }

@@ -106,6 +106,23 @@ fn it_goes_to_the_epoch_s_custodian_and_to_the_owner() {
     );
 }
 
+/// Of two gateways the first confirms it; the other one's word is no news, and no sign of a forgery.
+#[test]
+fn what_the_other_gateway_answers_is_passed_over() {
+    let mut world = World::new();
+    world.group().custodian = Gateway::new("gw2", 0x44);
+    let mut device = world.device("1112");
+    world.tell(&mut device);
+    let (_, nonce) = receipt(&acks(&mut device)[0].1);
+    device.actions.clear();
+    let custodian = world.group().custodian.clone();
+    for by in [&custodian, &world.gateway] {
+        device.hear(&world, response(&world, by, nonce, Status::Done));
+    }
+    let group = world.group().id.clone();
+    assert_eq!(device.notices(), [Notice::Acknowledged { group, epoch: 1 }]);
+}
+
 #[test]
 fn nobody_else_can_confirm_it() {
     let world = World::new();

@@ -202,6 +202,32 @@ fn an_answer_is_believed_only_of_the_owner_and_with_the_nonce() {
     assert_eq!(answers(&mut device), [(Asked::Resync, Answer::Done)]);
 }
 
+/// A repeated request is answered as often: what comes again is neither news nor a forgery.
+#[test]
+fn an_answer_that_comes_again_is_passed_over() {
+    let mut world = World::new();
+    let mut device = world.ready("1112");
+    device.handle(&world, Input::Resync);
+    let nonce = requests(&mut device)[0].nonce;
+    world.mono_ms += 3_000;
+    device.tick(&world);
+    assert_eq!(requests(&mut device)[0].nonce, nonce);
+    device.actions.clear();
+    for _ in 0..2 {
+        device.hear(
+            &world,
+            answer(&world, &world.gateway, &device, nonce, Status::Done),
+        );
+    }
+    assert_eq!(
+        device.notices(),
+        [Notice::Answered {
+            asked: Asked::Resync,
+            answer: Answer::Done
+        }]
+    );
+}
+
 /// REQ-1: the counter is durable before it is sent, and rises.
 #[test]
 fn counters_rise_also_over_restarts_and_after_a_restored_store() {
