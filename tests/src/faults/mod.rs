@@ -15,6 +15,8 @@
 pub mod bugs;
 pub mod chain;
 pub mod disk;
+#[cfg(test)]
+mod echo;
 pub mod machines;
 pub mod members;
 pub mod programs;

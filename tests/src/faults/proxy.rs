@@ -103,21 +103,8 @@ async fn copy(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faults::echo::echo;
     use std::time::Duration;
-
-    async fn echo() -> u16 {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let (mut read, mut write) = stream.split();
-                    let _ = tokio::io::copy(&mut read, &mut write).await;
-                });
-            }
-        });
-        port
-    }
 
     async fn answers(stream: &mut TcpStream) -> bool {
         let mut byte = [0];

@@ -229,6 +229,7 @@ fn body(bytes: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faults::echo::echo;
 
     fn cut(bytes: &[u8]) -> Packet {
         Packet::cut(&mut bytes.to_vec()).unwrap().unwrap()
@@ -260,21 +261,6 @@ mod tests {
         let kept = content(&cut(&[0x40, 3, 0, 9, 0x10]), 5);
         assert!(matches!(kept, Some(Content::Puback { id: 9 })));
         assert!(content(&cut(&[0x40, 3, 0, 9, 0x87]), 5).is_none());
-    }
-
-    /// A broker that sends back what it gets.
-    async fn echo() -> u16 {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let (mut read, mut write) = stream.split();
-                    let _ = tokio::io::copy(&mut read, &mut write).await;
-                });
-            }
-        });
-        port
     }
 
     /// What comes back of a PUBACK within half a second.
