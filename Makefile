@@ -34,8 +34,12 @@ help:
 bootstrap:
 	@scripts/bootstrap
 
-# The test programs are built with the programs, so that dependencies are compiled with one set of features.
+# The test programs are built with the programs, so that dependencies are compiled with one set of features. All clones share the
+# build directory: what was compiled in another one and names that one's directory is compiled again.
 build: bootstrap
+	@$(IN) clone="$$CARGO_TARGET_DIR/clone"; if [ "$$(cat "$$clone" 2>/dev/null)" != "$$PWD" ]; then \
+	  grep -rlZ --include='*.rs' 'env!("CARGO_MANIFEST_DIR")' . | xargs -0 touch; \
+	  mkdir -p "$$CARGO_TARGET_DIR"; echo "$$PWD" > "$$clone"; fi
 	@$(IN) if [ ! -x "$$CARGO_TARGET_DIR/release/keyward-node" ]; then \
 	  echo 'Building everything for the first time: about 35 minutes on 2 cores, most of it the Substrate node.'; fi
 	@$(IN) cargo build --locked --release --workspace --all-targets
