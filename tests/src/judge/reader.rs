@@ -67,6 +67,7 @@ impl Reader {
                 runs: BTreeMap::new(),
                 sealed: Vec::new(),
                 deliveries: Vec::new(),
+                passed_on: Vec::new(),
                 statements: Vec::new(),
                 got: Vec::new(),
                 receipts: Vec::new(),
@@ -173,6 +174,9 @@ impl Reader {
         match &packet.content {
             Content::Puback { id } => self.acknowledged(spot, packet, *id),
             Content::Publish { id, topic, payload } => {
+                if !packet.up {
+                    self.record.passed_on.push((spot, party.clone()));
+                }
                 let open = self.published(spot, packet, &party, topic, payload);
                 if let (Some(id), Some(open)) = (id, open) {
                     self.open.insert((packet.connection, packet.up, *id), open);

@@ -130,8 +130,8 @@ fn deliveries<'a>(
     })
 }
 
-/// What the protocol allows: the broker died with the message (it acknowledges before it saves), the receiver was killed with it
-/// in flight, or the key was lost with the journal or came later than a message is parked.
+/// What the protocol allows: the broker died with the message (it acknowledges before it saves) or had lost the subscription, the
+/// receiver was killed with the message in flight, or the key was lost with the journal or came later than a message is parked.
 fn is_excused(record: &Record, sealed: &Sealed, subscriber: &DeviceId) -> bool {
     let first = deliveries(record, sealed, subscriber).next();
     let delivered = first.map_or(u64::MAX, |delivery| delivery.spot.at);
@@ -155,9 +155,24 @@ fn is_excused(record: &Record, sealed: &Sealed, subscriber: &DeviceId) -> bool {
         )
     });
     broker_lost
+        || subscription_was_lost(record, sealed, subscriber)
         || killed
         || key_was_lost(record, sealed)
         || key_was_late(record, sealed, subscriber, delivered)
+}
+
+/// Whether the broker's database, and the subscription with it, was deleted before the message came, and the broker passed nothing
+/// on to the subscriber between the two: it had not subscribed again.
+fn subscription_was_lost(record: &Record, sealed: &Sealed, subscriber: &DeviceId) -> bool {
+    let mut faults = record.faults.iter().rev();
+    let emptied = faults.find(|(spot, part, happened)| {
+        part == "broker" && *happened == Happened::Emptied && spot.at <= sealed.spot.at
+    });
+    emptied.is_some_and(|(emptied, _, _)| {
+        !record.passed_on.iter().any(|(spot, party)| {
+            party == subscriber.as_str() && (emptied.at..=sealed.spot.at).contains(&spot.at)
+        })
+    })
 }
 
 /// Whether the journal went back while the key of the message may still have been on its way.

@@ -191,6 +191,8 @@ pub struct Record {
     pub sealed: Vec<Sealed>,
     /// Messages to subscribers.
     pub deliveries: Vec<Delivery>,
+    /// When the broker passed something on, and to whom.
+    pub passed_on: Vec<(Spot, String)>,
     /// Group statements.
     pub statements: Vec<Stated>,
     /// Secrets of our devices.

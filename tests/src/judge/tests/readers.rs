@@ -36,6 +36,26 @@ fn what_the_broker_never_passed_on_is_lost_only_when_it_was_killed() {
     story(false).is_convicted_of("reading", "s never read 'p 2'");
 }
 
+/// The broker has a message for nobody who did not subscribe again.
+#[test]
+fn what_was_published_before_a_forgotten_receiver_subscribed_again_is_lost() {
+    let story = |subscribed: u64| {
+        Story::with(|story| {
+            story.fault(time(5), "broker", Happened::Emptied);
+            let statement = story.statement(2);
+            if subscribed < time(5) + 100 {
+                story.states(subscribed, &statement);
+            }
+            story.sends(time(5), time(5) + 100, 2, "p 2");
+            if subscribed > time(5) + 100 {
+                story.states(subscribed, &statement);
+            }
+        })
+    };
+    story(time(5) + 200).is_acquitted();
+    story(time(5) + 50).is_convicted_of("reading", "s never read 'p 2'");
+}
+
 #[test]
 fn a_message_is_lost_only_with_a_receiver_that_was_killed_while_it_had_it() {
     let story = |killed: u64| {
