@@ -161,16 +161,17 @@ fn is_excused(record: &Record, sealed: &Sealed, subscriber: &DeviceId) -> bool {
         || key_was_late(record, sealed, subscriber, delivered)
 }
 
-/// Whether the broker's database, and the subscription with it, was deleted before the message came, and the broker passed nothing
-/// on to the subscriber between the two: it had not subscribed again.
+/// Whether the broker died before the message came, or its database was deleted, and it passed nothing on to the subscriber between
+/// the two: what it has not saved it does not know any more, subscriptions among it, until the subscriber subscribes again.
 fn subscription_was_lost(record: &Record, sealed: &Sealed, subscriber: &DeviceId) -> bool {
+    let forgets = [Happened::Killed, Happened::Died, Happened::Emptied];
     let mut faults = record.faults.iter().rev();
-    let emptied = faults.find(|(spot, part, happened)| {
-        part == "broker" && *happened == Happened::Emptied && spot.at <= sealed.spot.at
+    let forgot = faults.find(|(spot, part, happened)| {
+        part == "broker" && forgets.contains(happened) && spot.at <= sealed.spot.at
     });
-    emptied.is_some_and(|(emptied, _, _)| {
+    forgot.is_some_and(|(forgot, _, _)| {
         !record.passed_on.iter().any(|(spot, party)| {
-            party == subscriber.as_str() && (emptied.at..=sealed.spot.at).contains(&spot.at)
+            party == subscriber.as_str() && (forgot.at..=sealed.spot.at).contains(&spot.at)
         })
     })
 }

@@ -36,24 +36,32 @@ fn what_the_broker_never_passed_on_is_lost_only_when_it_was_killed() {
     story(false).is_convicted_of("reading", "s never read 'p 2'");
 }
 
-/// The broker has a message for nobody who did not subscribe again.
+/// A broker that was killed has a message for nobody who did not subscribe again.
 #[test]
 fn what_was_published_before_a_forgotten_receiver_subscribed_again_is_lost() {
-    let story = |subscribed: u64| {
+    let story = |forgot: Option<Happened>, subscribes_before: bool| {
         Story::with(|story| {
-            story.fault(time(5), "broker", Happened::Emptied);
+            if let Some(forgot) = forgot {
+                story.fault(time(5), "broker", forgot);
+            }
             let statement = story.statement(2);
-            if subscribed < time(5) + 100 {
-                story.states(subscribed, &statement);
+            if subscribes_before {
+                story.states(time(5) + 50, &statement);
             }
             story.sends(time(5), time(5) + 100, 2, "p 2");
-            if subscribed > time(5) + 100 {
-                story.states(subscribed, &statement);
-            }
+            story.states(time(5) + 200, &statement);
         })
     };
-    story(time(5) + 200).is_acquitted();
-    story(time(5) + 50).is_convicted_of("reading", "s never read 'p 2'");
+    story(Some(Happened::Emptied), false).is_acquitted();
+    story(Some(Happened::Killed), false).is_acquitted();
+    let convicted = [
+        story(None, false),
+        story(Some(Happened::Emptied), true),
+        story(Some(Happened::Killed), true),
+    ];
+    for story in convicted {
+        story.is_convicted_of("reading", "s never read 'p 2'");
+    }
 }
 
 #[test]
