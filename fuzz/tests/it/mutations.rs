@@ -23,7 +23,7 @@ fn below(numbers: &mut Numbers, count: usize) -> usize {
 fn mutation(corpus: &[(String, Vec<u8>)], numbers: &mut Numbers) -> Vec<u8> {
     let first = &corpus[below(numbers, corpus.len())].1;
     let mut input = first.clone();
-    if numbers.next_u32() % 3 == 0 {
+    if numbers.next_u32().is_multiple_of(3) {
         let second = &corpus[below(numbers, corpus.len())].1;
         let (cut, from) = (below(numbers, first.len()), below(numbers, second.len()));
         input.truncate(cut);
