@@ -40,6 +40,10 @@ const EDGES: &[(&str, &[&str])] = &[
         &["keyward-protocol", "keyward-crypto", "keyward-chain-client"],
     ),
     (
+        "keyward-bridge-testing",
+        &["keyward-protocol", "keyward-crypto", "keyward-bridge"],
+    ),
+    (
         "keyward-cli",
         &[
             "keyward-protocol",
@@ -56,6 +60,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "keyward-crypto",
             "keyward-client",
             "keyward-bridge",
+            "keyward-bridge-testing",
         ],
     ),
     (

@@ -87,11 +87,12 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether all of a file is tests: in a directory `tests`, called so, or the harness itself.
+/// Whether all of a file is tests: in a directory for them, called so, or the harness itself.
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| {
         let name = Path::new(part.as_os_str()).file_stem();
-        name.is_some_and(|name| name == "tests" || name == "fuzz")
+        let name = name.and_then(|name| name.to_str());
+        name.is_some_and(|name| ["tests", "testing", "fuzz"].contains(&name))
     })
 }
 

@@ -1,16 +1,15 @@
 //! Anchor certificates in the gateway's branch (STM-11, TOP-5): who may leave one there, and for how long it stands.
 
 use keyward_bridge::relay::{Input, Relay};
+use keyward_bridge_testing::{custody::OTHER, devices, numbers::Numbers, state::ACCOUNT, World};
 use keyward_crypto::SigningKey;
-use keyward_protocol::{beacon::AnchorCertificate, topic::ControlTopic, AccountId};
-
-use crate::{
-    custody::OTHER,
-    devices::{self, PREFIX},
-    settled,
-    state::ACCOUNT,
-    world::{Numbers, World},
+use keyward_protocol::{
+    beacon::AnchorCertificate,
+    topic::{ControlTopic, PREFIX},
+    AccountId,
 };
+
+use crate::settled;
 
 fn topic() -> ControlTopic {
     ControlTopic::Anchor(devices::gateway())

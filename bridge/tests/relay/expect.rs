@@ -6,22 +6,20 @@ use keyward_bridge::relay::{
     fleet::{Fleet, Group},
     ONLINE,
 };
+use keyward_bridge_testing::{
+    devices::{self, verified, GENESIS},
+    group,
+    state::ACCOUNT,
+    World,
+};
 use keyward_crypto::hash;
 use keyward_protocol::{
     beacon::Beacon,
     request::Ask,
-    signing::Unverified,
-    statement::{GroupState, PublisherPage},
-    topic::ControlTopic,
+    statement::{GroupState, GroupStatement, PublisherPage},
+    topic::{ControlTopic, PREFIX},
     view::{DeviceStatus, MemberView, StagedEpoch},
     DeviceId, GroupId,
-};
-
-use crate::{
-    devices::{self, GENESIS, PREFIX},
-    group,
-    state::ACCOUNT,
-    world::World,
 };
 
 /// Everything.
@@ -132,12 +130,8 @@ fn statements(world: &World, group: &Group) -> Vec<String> {
 fn beacon(world: &World, id: &GroupId, statement: &[u8]) -> String {
     let beacon = ControlTopic::Beacon(devices::gateway(), id.clone());
     let bytes = world.told(&beacon).expect("a beacon");
-    let told = Unverified::<Beacon>::from_wire(bytes).expect("a beacon");
-    let key = devices::statement_key().verifying_key();
-    let told = keyward_crypto::sign::verify(told, &GENESIS, &key).expect("our beacon");
-    let statement = Unverified::from_wire(statement).expect("a statement");
-    let statement: keyward_protocol::signing::Signed<keyward_protocol::statement::GroupStatement> =
-        keyward_crypto::sign::verify(statement, &GENESIS, &key).expect("our statement");
+    let told = verified::<Beacon>(bytes).expect("our beacon");
+    let statement = verified::<GroupStatement>(statement).expect("our statement");
     assert_eq!(
         told.body().statement,
         hash::hash_of(&statement),

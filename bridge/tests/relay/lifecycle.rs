@@ -5,25 +5,25 @@ use std::collections::BTreeSet;
 use keyward_bridge::relay::{
     journal::Change, transactions::Command, Action, Effects, Input, Relay,
 };
+use keyward_bridge_testing::{
+    custody::OTHER,
+    devices::{self, device, group, GENESIS},
+    numbers::Numbers,
+    state::{self, ACCOUNT},
+    World,
+};
 use keyward_crypto::SigningKey;
 use keyward_protocol::{
     beacon::Beacon,
     request::Ask,
     signing::Unverified,
     statement::{GroupState, GroupStatement},
-    topic::ControlTopic,
+    topic::{ControlTopic, PREFIX},
     view::GatewayStatus,
     Commitment, DeviceId, GroupId, Role,
 };
 
-use crate::{
-    custody::OTHER,
-    device,
-    devices::{self, GENESIS, PREFIX},
-    expect, group, settled,
-    state::ACCOUNT,
-    world::{Numbers, World},
-};
+use crate::{expect, settled};
 
 /// Members of the large group.
 const MANY: usize = 300;
@@ -338,7 +338,7 @@ fn a_beacon_never_stands_for_longer_than_it_may() {
     let mut oldest = 0;
     for _ in 0..60 {
         world.round();
-        let now = crate::state::time_ms(world.chain.finalized.number);
+        let now = state::time_ms(world.chain.finalized.number);
         oldest = oldest.max(now - told(&world));
     }
     assert!(oldest <= 11_000, "{oldest} ms");
@@ -355,11 +355,7 @@ fn a_batch_has_conflicts_first_and_of_each_device_the_newest_receipt() {
     let view = world.chain.finalized.groups[&group(0)].view.clone();
     let say = |world: &mut World, number: usize, epoch: u32, commitment: Commitment| {
         let receipt = devices::receipt(&group(0), epoch, commitment, &device(number), 1);
-        world.say(
-            &device(number),
-            devices::receipt_topic(&device(number)),
-            receipt,
-        );
+        world.say(devices::receipt_topic(&device(number)), receipt);
     };
     let joined = |number: usize| {
         let members = &world.chain.finalized.groups[&group(0)].members;

@@ -3,22 +3,19 @@
 //! happens, in whatever order: when everything has calmed down, everything is as finalized state says.
 
 mod anchors;
-mod broker;
-mod chain;
-mod custody;
-mod devices;
 mod expect;
-mod group;
 mod lifecycle;
 mod memory;
 mod refusals;
-mod state;
-mod world;
 
-use keyward_protocol::{Commitment, DeviceId, GroupId, Role};
+use keyward_bridge_testing::{
+    custody::OTHER,
+    devices::{self, device, group},
+    state::ACCOUNT,
+    world::{Death, World},
+};
+use keyward_protocol::{Commitment, Role};
 use proptest::{prelude::*, sample::Index};
-
-use crate::world::{Death, World};
 
 /// What happens next.
 #[derive(Clone, Debug)]
@@ -67,14 +64,6 @@ enum Event {
     Acknowledge(usize, usize),
     Conflict(usize, usize, u32),
     Replay(usize, usize),
-}
-
-fn device(number: usize) -> DeviceId {
-    DeviceId::new(&format!("d{number}")).unwrap()
-}
-
-fn group(number: usize) -> GroupId {
-    GroupId::new(&format!("g{number}")).unwrap()
 }
 
 fn role() -> impl Strategy<Value = Role> {
@@ -151,15 +140,8 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// A world with two devices and a group that works.
 fn settled() -> World {
-    let mut world = World::new();
-    for number in 0..2 {
-        world.chain.apply(|state| state.register(&device(number)));
-    }
-    world.chain.apply(|state| state.create(&group(0)));
-    for number in 0..2 {
-        let join = |state: &mut state::State| state.add(&group(0), &device(number), Role::Both);
-        world.chain.apply(join);
-    }
+    let mut world = World::new(());
+    world.chain.found_group();
     for _ in 0..6 {
         world.round();
     }
@@ -226,18 +208,15 @@ fn govern(world: &mut World, event: Event) {
             chain.apply(|state| state.set_policy(&group(g), |it| it.history = history))
         }
         Event::Custody(g, ours, others) => {
-            let ours = ours.then_some(state::ACCOUNT);
-            let all: Vec<_> = ours
-                .into_iter()
-                .chain(others.then_some(custody::OTHER))
-                .collect();
+            let ours = ours.then_some(ACCOUNT).into_iter();
+            let all: Vec<_> = ours.chain(others.then_some(OTHER)).collect();
             if !all.is_empty() {
                 chain.apply(|state| state.set_custodians(&group(g), &all));
             }
         }
         Event::OtherStages(g) => chain.apply(|state| state.other_stages(&group(g))),
         Event::Transfer(d, ours) => {
-            let owner = if ours { state::ACCOUNT } else { custody::OTHER };
+            let owner = if ours { ACCOUNT } else { OTHER };
             chain.apply(|state| state.transfer(&device(d), owner))
         }
         Event::Gateway(active) => chain.apply(|state| state.set_gateway(active)),
@@ -325,7 +304,7 @@ fn say(world: &mut World, event: Event) {
             let version = world.version(&device(d));
             let other = Commitment([0xee; 32]);
             let receipt = devices::receipt(&group(g), epoch, other, &device(d), version);
-            world.say(&device(d), devices::receipt_topic(&device(d)), receipt);
+            world.say(devices::receipt_topic(&device(d)), receipt);
         }
         Event::Replay(d, which) => world.replay(&device(d), which),
         _ => {}

@@ -24,15 +24,17 @@ use keyward_bridge::{
     relay::{transactions, Input, Message, Relay},
     store::Store,
 };
+use keyward_bridge_testing::{
+    chain::{Chain, Pooled},
+    devices::{self, device, group},
+};
 use keyward_crypto::{grant::Recipient, Wrapped, WrappingKey};
-use keyward_protocol::{topic::ControlTopic, GroupId, Role};
+use keyward_protocol::{
+    topic::{ControlTopic, PREFIX},
+    GroupId, Role,
+};
 use rand_core::OsRng;
 use tokio::sync::mpsc;
-
-use crate::{
-    chain::{Chain, Pooled},
-    device, devices, group,
-};
 
 const PLACE: &str = "KEYWARD_TEST_PLACE";
 const STORE_KEY: [u8; 32] = [0x5c; 32];
@@ -85,7 +87,7 @@ impl Custodian {
         store.claim(&mut journal, &devices::home()).unwrap();
         let key = devices::statement_key();
         let rng = Box::new(OsRng);
-        let relay = Relay::new(devices::home(), devices::PREFIX, key, journal, rng);
+        let relay = Relay::new(devices::home(), PREFIX, key, journal, rng);
         let asked = Asked::default();
         let (broker, ledger) = (Box::new(asked.clone()), Box::new(asked.clone()));
         let owner = Owner::new(
@@ -99,7 +101,7 @@ impl Custodian {
         let (events, waiting) = mpsc::channel(1024);
         Self {
             place,
-            chain: Chain::new(),
+            chain: Chain::default(),
             asked,
             events,
             owner: std::thread::spawn(move || owner.run(waiting).unwrap()),
@@ -185,7 +187,7 @@ impl Custodian {
 
 fn grant_topic() -> String {
     let topic = ControlTopic::Grant(devices::gateway(), device(0), group(0));
-    topic.to_topic(devices::PREFIX)
+    topic.to_topic(PREFIX)
 }
 
 /// Not a test: the process that is looked into. It leads a group through epochs, says so, and then only waits.

@@ -1,8 +1,12 @@
 //! What devices and strangers send and the bridge refuses: counted, acknowledged to the broker, and without any change (REQ-6).
 
+use keyward_bridge_testing::{
+    devices::{self, group},
+    World,
+};
 use keyward_protocol::{request::Ask, Commitment, DeviceId};
 
-use crate::{devices, settled, world::World};
+use crate::settled;
 
 fn refused(world: &World, reason: &str) -> u64 {
     let refused = world.relay.status().refused;
@@ -12,7 +16,7 @@ fn refused(world: &World, reason: &str) -> u64 {
 /// A monitor that sees a count rise must have seen the one before it.
 #[test]
 fn every_reason_is_counted_from_the_start() {
-    let refused = World::new().relay.status().refused;
+    let refused = World::new(()).relay.status().refused;
     let reasons = [
         "busy",
         "chain",
@@ -124,13 +128,13 @@ fn a_voucher_that_its_authority_did_not_sign_is_counted() {
 #[test]
 fn a_receipt_that_is_forged_or_of_a_stranger_is_counted() {
     let mut world = settled();
-    let group = crate::group(0);
+    let of = group(0);
     let commitment = Commitment([1; 32]);
     let topic = devices::receipt_topic(&d0());
-    let mut forged = devices::receipt(&group, 1, commitment, &d0(), 1);
+    let mut forged = devices::receipt(&of, 1, commitment, &d0(), 1);
     *forged.last_mut().unwrap() ^= 1;
     assert_eq!(count(&mut world, "forged", topic.clone(), forged), 1);
-    let elsewhere = devices::receipt(&crate::group(1), 1, commitment, &d0(), 1);
+    let elsewhere = devices::receipt(&group(1), 1, commitment, &d0(), 1);
     assert_eq!(count(&mut world, "unknown", topic, elsewhere), 1);
 }
 

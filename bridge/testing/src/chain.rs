@@ -6,8 +6,12 @@ use keyward_bridge::relay::{
     fleet::Block,
     transactions::{Command, Outcome},
 };
+use keyward_protocol::Role;
 
-use crate::state::{self, Result, State};
+use crate::{
+    devices::{device, group},
+    state::{self, Result, State},
+};
 
 /// A transaction in the pool.
 pub struct Pooled {
@@ -33,10 +37,10 @@ pub struct Chain {
     told: Option<u64>,
 }
 
-impl Chain {
+impl Default for Chain {
     /// A chain that has admitted the gateway and its authority.
-    pub fn new() -> Self {
-        let state = State::new();
+    fn default() -> Self {
+        let state = State::default();
         let mut next = state.clone();
         next.number = 1;
         Self {
@@ -48,10 +52,22 @@ impl Chain {
             told: None,
         }
     }
+}
+
+impl Chain {
+    /// Registers two devices and makes a group of them, in the block that is being built.
+    pub fn found_group(&mut self) {
+        self.apply(|state| state.create(&group(0)));
+        for number in 0..2 {
+            self.apply(|state| {
+                state.register(&device(number))?;
+                state.add(&group(0), &device(number), Role::Both)
+            });
+        }
+    }
 
     /// Finalizes a block with the first transactions of the pool.
-    pub fn seal(&mut self, transactions: usize) -> Vec<Command> {
-        let mut landed = Vec::new();
+    pub fn seal(&mut self, transactions: usize) {
         for _ in 0..transactions {
             let Some(Pooled { id, command }) = self.pool.pop_front() else {
                 break;
@@ -60,7 +76,6 @@ impl Chain {
             let outcome = match self.next.clone().execute(&command) {
                 Ok(after) => {
                     self.next = after;
-                    landed.push(command);
                     Outcome::Done { block }
                 }
                 Err(error) => {
@@ -73,7 +88,6 @@ impl Chain {
         }
         self.finalized = self.next.clone();
         self.next.number += 1;
-        landed
     }
 
     /// Has the bridge give a transaction up; it may land all the same.
@@ -96,6 +110,11 @@ impl Chain {
         self.pool.iter_mut().for_each(|pooled| pooled.id = None);
         self.ended.clear();
         self.told = None;
+    }
+
+    /// Whether nothing is on its way.
+    pub fn is_quiet(&self) -> bool {
+        self.pool.is_empty() && self.ended.is_empty()
     }
 
     /// What the bridge is told of the newest block.

@@ -3,61 +3,30 @@
 
 use std::collections::BTreeMap;
 
-use keyward_bridge::relay::{
-    journal::{AskState, Change, Journal, ReceiptKey},
-    transactions::Command,
-    Action, Effects, Input, Relay,
+use keyward_bridge::{
+    mqtt,
+    relay::{
+        journal::{AskState, Change, Journal, ReceiptKey},
+        transactions::Command,
+        Action, Effects, Input, Relay,
+    },
 };
 use keyward_protocol::{
     grant::Grant,
     request::Ask,
-    signing::Unverified,
+    signing::Signed,
     statement::{DeviceStatement, GroupStatement},
-    topic::ControlTopic,
+    topic::{ControlTopic, PREFIX},
     Commitment, DeviceId, GroupId,
 };
-use rand_core::{CryptoRng, RngCore};
 
 use crate::{
-    broker::{Broker, Sent},
+    broker::Broker,
     chain::{Chain, Pooled},
-    devices::{self, GENESIS, PREFIX},
+    devices::{self, verified, GENESIS},
+    numbers::Numbers,
+    witness::Witness,
 };
-
-/// Random numbers that are the same in every run. Not for secrets.
-pub struct Numbers(u64);
-
-impl Numbers {
-    /// Numbers that follow from a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-}
-
-impl RngCore for Numbers {
-    fn next_u32(&mut self) -> u32 {
-        rand_core::impls::next_u32_via_fill(self)
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        rand_core::impls::next_u64_via_fill(self)
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(32) {
-            self.0 += 1;
-            let block = keyward_crypto::hash::blake2b_256(&self.0.to_le_bytes());
-            chunk.copy_from_slice(&block.0[..chunk.len()]);
-        }
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-impl CryptoRng for Numbers {}
 
 /// Where a process dies while it deals with an input.
 #[derive(Clone, Copy, Debug)]
@@ -68,16 +37,18 @@ pub struct Death {
     pub actions: usize,
 }
 
-/// What a device remembers.
-#[derive(Default)]
-pub struct Device {
-    counter: u64,
-    /// Everything that it has sent, with its topic.
-    pub sent: Vec<(String, Vec<u8>)>,
+impl Death {
+    /// It does not.
+    const NEVER: Self = Self {
+        changes: usize::MAX,
+        actions: usize::MAX,
+    };
 }
 
-/// The world.
-pub struct World {
+/// The world. `W`: who looks on.
+pub struct World<W = ()> {
+    /// Who looks on.
+    pub witness: W,
     /// The chain.
     pub chain: Chain,
     /// The broker.
@@ -97,7 +68,10 @@ pub struct World {
     refresh: bool,
     starts: u64,
     death: Option<Death>,
-    devices: BTreeMap<DeviceId, Device>,
+    /// The newest counter of each device's requests.
+    counters: BTreeMap<DeviceId, u64>,
+    /// Everything that devices said, with its topic.
+    pub said: Vec<(String, Vec<u8>)>,
     /// Every commitment that was submitted, by journal, group and epoch.
     committed: BTreeMap<(u32, GroupId, u32), Commitment>,
     /// What this process published last on a topic, with its number, until the broker has acknowledged it.
@@ -112,21 +86,26 @@ pub struct World {
     pub receipts: Vec<(ReceiptKey, u32)>,
 }
 
+fn new_journal() -> Journal {
+    Journal {
+        home: Some(devices::home()),
+        ..Journal::default()
+    }
+}
+
 fn new_relay(journal: &Journal, starts: u64) -> Relay {
-    let rng = Box::new(Numbers(starts << 32));
+    let rng = Box::new(Numbers::new(starts));
     let key = devices::statement_key();
     Relay::new(devices::home(), PREFIX, key, journal.clone(), rng)
 }
 
-impl World {
+impl<W: Witness> World<W> {
     /// A world in which nothing has happened.
-    pub fn new() -> Self {
-        let journal = Journal {
-            home: Some(devices::home()),
-            ..Journal::default()
-        };
+    pub fn new(witness: W) -> Self {
+        let journal = new_journal();
         Self {
-            chain: Chain::new(),
+            witness,
+            chain: Chain::default(),
             broker: Broker::default(),
             relay: new_relay(&journal, 0),
             journal,
@@ -137,7 +116,8 @@ impl World {
             refresh: false,
             starts: 0,
             death: None,
-            devices: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            said: Vec::new(),
             committed: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             read_back: BTreeMap::new(),
@@ -156,6 +136,7 @@ impl World {
     pub fn restart(&mut self) {
         self.broker.disconnect(0, false);
         self.chain.forget_waiters();
+        self.witness.on_start();
         self.read_back.clear();
         self.unanswered.clear();
         self.starts += 1;
@@ -166,14 +147,7 @@ impl World {
 
     /// The journal is lost: an operator names another one.
     pub fn lose_journal(&mut self) {
-        self.generation += 1;
-        self.journal = Journal {
-            home: Some(devices::home()),
-            ..Journal::default()
-        };
-        self.asked.clear();
-        self.receipts.clear();
-        self.restart();
+        self.go_on_with(new_journal());
     }
 
     /// Somebody copies the journal.
@@ -184,44 +158,60 @@ impl World {
     /// Somebody restores the copy.
     pub fn restore(&mut self) {
         if let Some(saved) = self.saved.clone() {
-            self.generation += 1;
-            self.journal = saved;
-            self.asked.clear();
-            self.receipts.clear();
-            self.restart();
+            self.go_on_with(saved);
         }
+    }
+
+    fn go_on_with(&mut self, journal: Journal) {
+        self.generation += 1;
+        self.journal = journal;
+        self.asked.clear();
+        self.receipts.clear();
+        self.restart();
     }
 
     /// Tells the relay what happened, and does what it says.
     pub fn input(&mut self, input: Input) {
-        match &input {
-            Input::Connected => self.read_back.clear(),
-            Input::Message(message) if message.retained => {
-                let payload = message.payload.clone();
-                self.read_back.insert(message.topic.clone(), payload);
+        self.witness.on_input(&input);
+        let genuine = self.hear_of(&input);
+        let effects = self.relay.handle(self.now, input);
+        let death = self.death.take();
+        self.carry_out(&effects, death.unwrap_or(Death::NEVER), genuine);
+        match death {
+            None => self.witness.on_effects(&self.journal, &effects),
+            Some(_) => self.restart(),
+        }
+    }
+
+    /// Whether it is no message, or one that a device said.
+    fn hear_of(&mut self, input: &Input) -> bool {
+        match input {
+            Input::Connected | Input::Disconnected => self.read_back.clear(),
+            Input::Message(message) => {
+                let (topic, payload) = (&message.topic, &message.payload);
+                if message.retained {
+                    self.read_back.insert(topic.clone(), payload.clone());
+                }
+                let mut said = self.said.iter();
+                return said.any(|said| (&said.0, &said.1) == (topic, payload));
             }
             Input::Answered(token) => self.unanswered.retain(|_, open| open.0 != *token),
             _ => {}
         }
-        let effects = self.relay.handle(self.now, input);
-        match self.death.take() {
-            None => self.carry_out(effects, usize::MAX, usize::MAX),
-            Some(death) => {
-                self.carry_out(effects, death.changes, death.actions);
-                self.restart();
-            }
-        }
+        true
     }
 
-    fn carry_out(&mut self, effects: Effects, changes: usize, actions: usize) {
-        let whole = effects.changes.len() <= changes;
-        for change in effects.changes.into_iter().take(changes) {
-            self.note(&change);
-            self.journal.apply(change);
+    fn carry_out(&mut self, effects: &Effects, death: Death, genuine: bool) {
+        for change in effects.changes.iter().take(death.changes) {
+            self.note(change);
+            self.witness.on_change(&self.journal, change, genuine);
+            self.journal.apply(change.clone());
         }
-        let actions = if whole { actions } else { 0 };
-        for action in effects.actions.into_iter().take(actions) {
-            self.perform(action);
+        let is_whole = effects.changes.len() <= death.changes;
+        let actions = effects.actions.iter().take(death.actions);
+        for action in actions.filter(|_| is_whole) {
+            self.witness.on_action(&self.journal, action);
+            self.perform(action.clone());
         }
     }
 
@@ -266,23 +256,19 @@ impl World {
                 self.published.push(topic.clone());
                 self.unanswered
                     .insert(topic.clone(), (publish.token, payload));
-                self.broker.send(Sent::Publish(publish));
+                self.broker.send(mqtt::Command::Publish(publish));
             }
             Action::Respond { topic, payload } => {
-                self.broker.send(Sent::Respond { topic, payload });
+                self.broker.send(mqtt::Command::Respond { topic, payload })
             }
-            Action::Acknowledge(id) => {
-                self.broker.send(Sent::Acknowledge(id));
-            }
+            Action::Acknowledge(id) => self.broker.send(mqtt::Command::Acknowledge(id)),
             Action::Submit(id, command) => {
                 self.check_submitted(&command);
                 let id = Some(id);
                 self.chain.pool.push_back(Pooled { id, command });
             }
             Action::Refresh => self.refresh = true,
-            Action::Resubscribe => {
-                self.broker.send(Sent::Resubscribe);
-            }
+            Action::Resubscribe => self.broker.send(mqtt::Command::Resubscribe),
             Action::Tell(..) => {}
         }
     }
@@ -317,7 +303,7 @@ impl World {
                 assert_eq!(
                     durable,
                     Some(*commitment),
-                    "{group} {epoch} is not durable (BRG-1)"
+                    "{group} {epoch} is not durable (KEY-3, BRG-1)"
                 );
                 let key = (self.generation, group.clone(), *epoch);
                 let first = *self.committed.entry(key).or_insert(*commitment);
@@ -395,10 +381,10 @@ impl World {
         self.input(Input::Tick);
     }
 
-    /// Everything on its way arrives.
+    /// Everything on its way arrives, and a block comes.
     pub fn round(&mut self) {
         self.broker.connect();
-        loop {
+        for _ in 0..10_000 {
             let received = self.broker.receive();
             let heard = self.hear();
             let ended = self.end();
@@ -406,8 +392,7 @@ impl World {
                 break;
             }
         }
-        let all = self.chain.pool.len();
-        self.seal(all);
+        self.seal(usize::MAX);
         self.look();
         self.tick(2_000);
     }
@@ -425,10 +410,7 @@ impl World {
                 Some(_) => 0,
                 None => status.requests_pending + status.receipts_pending,
             };
-            let still = open + pending == 0
-                && self.chain.pool.is_empty()
-                && self.chain.ended.is_empty()
-                && self.broker.is_quiet();
+            let still = open + pending == 0 && self.chain.is_quiet() && self.broker.is_quiet();
             quiet = if still { quiet + 1 } else { 0 };
             if quiet == 8 {
                 return;
@@ -443,27 +425,36 @@ impl World {
         known.map_or(1, |known| known.key_version)
     }
 
+    /// The counter of a device's next request.
+    pub fn count(&mut self, device: &DeviceId) -> u64 {
+        let counter = self.counters.entry(device.clone()).or_default();
+        *counter += 1;
+        *counter
+    }
+
     /// A device sends a request.
     pub fn ask(&mut self, device: &DeviceId, version: u32, ask: Ask) {
-        let entry = self.devices.entry(device.clone()).or_default();
-        entry.counter += 1;
-        let request = devices::request(device, version, ask, entry.counter);
-        self.say(device, devices::request_topic(device), request);
+        let counter = self.count(device);
+        let request = devices::request(device, version, ask, counter);
+        self.say(devices::request_topic(device), request);
     }
 
     /// A device says something.
-    pub fn say(&mut self, device: &DeviceId, topic: String, payload: Vec<u8>) {
-        let entry = self.devices.entry(device.clone()).or_default();
-        entry.sent.push((topic.clone(), payload.clone()));
+    pub fn say(&mut self, topic: String, payload: Vec<u8>) {
+        self.said.push((topic.clone(), payload.clone()));
         self.broker.say(topic, payload);
     }
 
     /// Somebody sends again what a device sent before.
     pub fn replay(&mut self, device: &DeviceId, which: usize) {
-        let sent = self.devices.get(device).map(|device| &device.sent);
-        if let Some(sent) = sent.filter(|sent| !sent.is_empty()) {
-            let (topic, payload) = sent[which % sent.len()].clone();
-            self.broker.say(topic, payload);
+        let topics = [
+            devices::request_topic(device),
+            devices::receipt_topic(device),
+        ];
+        let sent = self.said.iter().filter(|(topic, _)| topics.contains(topic));
+        let sent: Vec<_> = sent.collect();
+        if let Some((topic, payload)) = sent.get(which % sent.len().max(1)) {
+            self.broker.say(topic.clone(), payload.clone());
         }
     }
 
@@ -475,13 +466,13 @@ impl World {
     /// A device's statement at the broker, if the gateway signed it.
     pub fn device_statement(&self, device: &DeviceId) -> Option<DeviceStatement> {
         let topic = ControlTopic::DeviceState(devices::gateway(), device.clone());
-        verified(self.told(&topic)?)
+        verified(self.told(&topic)?).map(Signed::into_body)
     }
 
     /// A group's statement at the broker, if the gateway signed it.
     pub fn group_statement(&self, group: &GroupId) -> Option<GroupStatement> {
         let topic = ControlTopic::GroupState(devices::gateway(), group.clone());
-        verified(self.told(&topic)?)
+        verified(self.told(&topic)?).map(Signed::into_body)
     }
 
     /// The grant at the broker, as the device opens it with keys of this version.
@@ -514,14 +505,7 @@ impl World {
         let secret = &granted.secret;
         if keyward_crypto::epoch::opens(&commitment, &GENESIS, group, epoch, &custodian, secret) {
             let receipt = devices::receipt(group, epoch, commitment, device, version);
-            self.say(device, devices::receipt_topic(device), receipt);
+            self.say(devices::receipt_topic(device), receipt);
         }
     }
-}
-
-fn verified<T: keyward_protocol::signing::Body>(bytes: &[u8]) -> Option<T> {
-    let unverified = Unverified::<T>::from_wire(bytes).ok()?;
-    let key = devices::statement_key().verifying_key();
-    let signed = keyward_crypto::sign::verify(unverified, &GENESIS, &key).ok()?;
-    Some(signed.into_body())
 }

@@ -74,15 +74,15 @@ pub fn time_ms(number: u32) -> u64 {
     BEGAN_MS + u64::from(number) * 2_000
 }
 
-impl State {
+impl Default for State {
     /// The gateway and its authority are admitted, and nothing else has happened.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let gateway = GatewayView {
             account: ACCOUNT,
-            organisation: "demo".parse().unwrap(),
+            organisation: "demo".parse().expect("an id"),
             name: devices::gateway(),
             statement_key: devices::statement_key().verifying_key(),
-            custody_key: devices::agreement(&"gw".parse().unwrap(), 1).public(),
+            custody_key: devices::agreement(&"gw".parse().expect("an id"), 1).public(),
             status: GatewayStatus::Active,
         };
         Self {
@@ -96,7 +96,9 @@ impl State {
             holdings: BTreeMap::new(),
         }
     }
+}
 
+impl State {
     /// The gateway may act.
     pub fn gateway_is_active(&self) -> bool {
         self.gateway.status == GatewayStatus::Active
@@ -106,7 +108,7 @@ impl State {
     pub fn fleet(&self) -> Fleet {
         let authority = AuthorityView {
             authority: devices::authority(),
-            organisation: "demo".parse().unwrap(),
+            organisation: "demo".parse().expect("an id"),
             key: devices::authority_key().verifying_key(),
             status: AuthorityStatus::Active,
         };
@@ -217,12 +219,12 @@ impl State {
     /// Creates a group, which awaits its first epoch.
     pub fn create(&mut self, id: &GroupId) -> Result {
         check(!self.groups.contains_key(id), "GroupExists")?;
-        let filter = TopicFilter::new(id.as_str()).unwrap();
+        let filter = TopicFilter::new(id.as_str()).expect("a filter");
         let view = GroupView {
             group: id.clone(),
             admin: ACCOUNT,
             custodians: vec![ACCOUNT],
-            filters: Filters::new([filter]).unwrap(),
+            filters: Filters::new([filter]).expect("one filter"),
             policy: Policy {
                 history: 6,
                 ..Policy::default()

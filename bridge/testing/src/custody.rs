@@ -19,10 +19,10 @@ pub const OTHER: AccountId = AccountId([8; 32]);
 pub fn other_gateway() -> GatewayView {
     GatewayView {
         account: OTHER,
-        organisation: "demo".parse().unwrap(),
-        name: "gw2".parse().unwrap(),
+        organisation: "demo".parse().expect("an id"),
+        name: "gw2".parse().expect("a name"),
         statement_key: devices::authority_key().verifying_key(),
-        custody_key: devices::agreement(&"gw2".parse().unwrap(), 1).public(),
+        custody_key: devices::agreement(&"gw2".parse().expect("an id"), 1).public(),
         status: GatewayStatus::Active,
     }
 }

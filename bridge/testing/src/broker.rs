@@ -2,26 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use keyward_bridge::relay::{broker::Publish, Input, Message, OFFLINE};
-
-use crate::devices::PREFIX;
-
-/// What the bridge sends.
-pub enum Sent {
-    /// A retained message.
-    Publish(Publish),
-    /// A message that is not retained.
-    Respond {
-        /// Where.
-        topic: String,
-        /// What.
-        payload: Vec<u8>,
-    },
-    /// It has dealt with a message.
-    Acknowledge(u64),
-    /// It wants to be told everything retained again.
-    Resubscribe,
-}
+use keyward_bridge::{
+    mqtt::Command,
+    relay::{Input, Message, OFFLINE},
+};
+use keyward_protocol::topic::PREFIX;
 
 /// The broker.
 #[derive(Default)]
@@ -33,15 +18,17 @@ pub struct Broker {
     /// Messages to the bridge that it has not acknowledged: they outlive a connection.
     session: BTreeMap<u64, (String, Vec<u8>)>,
     /// What the bridge has sent and the broker has not received yet.
-    to_broker: VecDeque<Sent>,
+    to_broker: VecDeque<Command>,
     /// What the broker has sent and the bridge has not received yet.
     to_bridge: VecDeque<Input>,
     connected: bool,
     next: u64,
 }
 
-fn is_own(topic: &str) -> bool {
-    topic.starts_with(&format!("{PREFIX}/gateway/gw/"))
+/// Whether a topic is below the gateway's branch.
+pub fn is_own(topic: &str) -> bool {
+    let below = topic.strip_prefix(PREFIX);
+    below.is_some_and(|below| below.starts_with("/gateway/gw/"))
 }
 
 impl Broker {
@@ -90,29 +77,29 @@ impl Broker {
         self.session.clear();
     }
 
-    /// The bridge sends something.
-    pub fn send(&mut self, sent: Sent) -> bool {
+    /// The bridge sends something, which is forgotten while there is no connection.
+    pub fn send(&mut self, sent: Command) {
         if self.connected {
             self.to_broker.push_back(sent);
         }
-        self.connected
     }
 
     /// The broker receives the next message of the bridge.
     pub fn receive(&mut self) -> bool {
         match self.to_broker.pop_front() {
             None => return false,
-            Some(Sent::Publish(publish)) => {
+            Some(Command::Publish(publish)) => {
                 self.publish(&publish.topic, &publish.payload);
                 if !self.is_mute {
                     self.to_bridge.push_back(Input::Answered(publish.token));
                 }
             }
-            Some(Sent::Respond { topic, payload }) => self.whisper(&topic, &payload),
-            Some(Sent::Acknowledge(id)) => {
+            Some(Command::Respond { topic, payload }) => self.whisper(&topic, &payload),
+            Some(Command::Acknowledge(id)) => {
                 self.session.remove(&id);
             }
-            Some(Sent::Resubscribe) => self.tell_retained(),
+            Some(Command::Resubscribe) => self.tell_retained(),
+            Some(Command::Leave) => {}
         }
         true
     }
@@ -128,21 +115,22 @@ impl Broker {
             true => self.retained.remove(topic),
             false => self.retained.insert(topic.to_owned(), payload.to_vec()),
         };
-        if is_own(topic) && self.connected {
-            self.next += 1;
-            self.tell(self.next, topic.to_owned(), payload.to_vec(), true);
-        }
+        self.tell_own(topic, payload, true);
     }
 
     /// Somebody publishes a message that is not retained.
     pub fn whisper(&mut self, topic: &str, payload: &[u8]) {
+        self.tell_own(topic, payload, false);
+    }
+
+    fn tell_own(&mut self, topic: &str, payload: &[u8], retained: bool) {
         if is_own(topic) && self.connected {
             self.next += 1;
-            self.tell(self.next, topic.to_owned(), payload.to_vec(), false);
+            self.tell(self.next, topic.to_owned(), payload.to_vec(), retained);
         }
     }
 
-    /// A device says something to the gateway.
+    /// Somebody says something to the gateway.
     pub fn say(&mut self, topic: String, payload: Vec<u8>) {
         self.next += 1;
         let id = self.next;

@@ -1,32 +1,42 @@
-//! Keys and what devices say. All keys follow from names, so that the world can be made anew at will.
+//! Keys, what devices say with them, and what the gateway signed. All keys follow from names, so that the world can be made
+//! anew at will.
 
 use keyward_bridge::relay::journal::Home;
-use keyward_crypto::{hash, AgreementSecret, SigningKey};
+use keyward_crypto::{
+    hash,
+    sign::{sign_message, verify},
+    AgreementSecret, SigningKey,
+};
 use keyward_protocol::{
     bytes::Nonce,
     receipt::Receipt,
     registration::{KeyReplacement, Voucher},
     request::{Ask, Request},
-    signing::{payload, Body},
+    signing::{payload, Body, Signed, Unverified},
+    topic::{ControlTopic, PREFIX},
     AuthorityId, Commitment, DeviceId, GatewayName, Genesis, GroupId,
 };
 
-use crate::state::ACCOUNT;
+use crate::{numbers::keys_of, state::ACCOUNT};
 
 /// The chain.
 pub const GENESIS: Genesis = Genesis([0x9e; 32]);
-/// The control topics' prefix.
-pub const PREFIX: &str = "keyward/v1";
 /// Later than any block.
 const NEVER: u64 = u64::MAX;
 
-fn seed(of: &str) -> [u8; 32] {
-    hash::blake2b_256(of.as_bytes()).0
+/// A device by its number.
+pub fn device(number: usize) -> DeviceId {
+    format!("d{number}").parse().expect("an id")
+}
+
+/// A group by its number.
+pub fn group(number: usize) -> GroupId {
+    format!("g{number}").parse().expect("an id")
 }
 
 /// The gateway's name.
 pub fn gateway() -> GatewayName {
-    GatewayName::new("gw").unwrap()
+    "gw".parse().expect("a name")
 }
 
 /// The gateway on its chain.
@@ -40,37 +50,37 @@ pub fn home() -> Home {
 
 /// The gateway's statement key.
 pub fn statement_key() -> SigningKey {
-    SigningKey::from_seed(&seed("statement"))
+    keys_of("statement").0
 }
 
 /// The authority's id.
 pub fn authority() -> AuthorityId {
-    AuthorityId::new("demo-ca").unwrap()
+    "demo-ca".parse().expect("an id")
 }
 
 /// The authority's key.
 pub fn authority_key() -> SigningKey {
-    SigningKey::from_seed(&seed("authority"))
+    keys_of("authority").0
 }
 
 /// A device's signing key of a version.
 pub fn signing(device: &DeviceId, version: u32) -> SigningKey {
-    SigningKey::from_seed(&seed(&format!("sign {device} {version}")))
+    keys_of(&format!("{device} {version}")).0
 }
 
 /// A device's agreement key of a version.
 pub fn agreement(device: &DeviceId, version: u32) -> AgreementSecret {
-    AgreementSecret::from_bytes(&seed(&format!("agree {device} {version}")))
+    keys_of(&format!("{device} {version}")).1
 }
 
 /// The topic of a device's requests.
 pub fn request_topic(device: &DeviceId) -> String {
-    format!("{PREFIX}/device/{device}/gw/request")
+    ControlTopic::Request(device.clone(), gateway()).to_topic(PREFIX)
 }
 
 /// The topic of a device's receipts.
 pub fn receipt_topic(device: &DeviceId) -> String {
-    format!("{PREFIX}/device/{device}/gw/ack")
+    ControlTopic::Ack(device.clone(), gateway()).to_topic(PREFIX)
 }
 
 /// What a device asks to be enrolled with keys of this version.
@@ -146,6 +156,12 @@ pub fn receipt(
 
 /// Signs a message.
 pub fn sign<T: Body>(body: T, key: &SigningKey) -> Vec<u8> {
-    let signed = keyward_crypto::sign::sign_message(GENESIS, body, key);
-    signed.unwrap().to_wire()
+    let signed = sign_message(GENESIS, body, key);
+    signed.expect("a body that keeps its rules").to_wire()
+}
+
+/// What these bytes say, if the gateway signed them.
+pub fn verified<T: Body>(bytes: &[u8]) -> Option<Signed<T>> {
+    let unverified = Unverified::from_wire(bytes).ok()?;
+    verify(unverified, &GENESIS, &statement_key().verifying_key()).ok()
 }
