@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use codec::Encode;
+use keyward_bridge_testing::{chain::Chain, devices};
 use keyward_client::session::Settings;
 use keyward_fuzz::{
     relay::Op as RelayOp,
@@ -216,7 +217,9 @@ fn files() {
 
 /// What a node answers of a chain with a group.
 fn views() {
-    let chain = keyward_fuzz::relay::chain::Chain::new();
+    let mut chain = Chain::default();
+    chain.found_group();
+    chain.seal(0);
     let fleet = chain.finalized.fleet();
     let group = fleet.groups.values().next().expect("a group");
     let view = |which: u8, name: &str, encoded: Vec<u8>| {
@@ -244,8 +247,8 @@ fn views() {
         "authority",
         fleet.authorities.values().next().expect("one").encode(),
     );
-    let id = keyward_fuzz::relay::devices::group(0);
-    let device = keyward_fuzz::relay::devices::device(0);
+    let id = devices::group(0);
+    let device = devices::device(0);
     let role = keyward_protocol::Role::Both;
     view(5, "invitation", (&id, &device, role).encode());
     view(7, "conflict", (3u32, &device, [7u8; 32], 9u32).encode());

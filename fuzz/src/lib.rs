@@ -9,16 +9,17 @@
 //! | [`names`] | identifiers, filters and topics |
 //! | [`sealed`] | what is opened, verified or unwrapped |
 //! | [`session`] | a device's session among gateways, members and forgers |
-//! | [`relay`] | a bridge's relay among a chain, a broker, devices and forgers |
+//! | [`relay`] | a bridge's relay among a chain, a broker, devices and forgers: the world of its own tests |
 //! | [`choices`], [`numbers`] | decisions from bytes, and randomness that is the same in every run |
 
 pub mod choices;
 pub mod decoders;
 pub mod names;
-pub mod numbers;
 pub mod relay;
 pub mod sealed;
 pub mod session;
+
+pub use keyward_bridge_testing::numbers;
 
 pub use decoders::{
     anchor_certificate, beacon, chain_view, device_statement, grant, group_statement,

@@ -1,5 +1,6 @@
-//! What must hold of a bridge at every step, and what must be so when everything has calmed down: written against
-//! `docs/protocol.md`, from finalized state, what is durable, and what the bridge does.
+//! What must hold of a bridge at every step, beside what its world holds itself (BRG-1, BRG-3, BRG-6), and what must be so when
+//! everything has calmed down: written against `docs/protocol.md`, from finalized state, what is durable, and what the bridge
+//! does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,99 +10,57 @@ use keyward_bridge::relay::{
     transactions::Command,
     Action, Effects, Input,
 };
+use keyward_bridge_testing::{
+    broker::is_own,
+    devices::{self, verified, GENESIS},
+    state::{State, ACCOUNT},
+    witness::Witness,
+};
 use keyward_crypto::{
     epoch,
     grant::{self, Recipient},
     hash::{hash_of, page_hash},
-    sign::verify,
 };
 use keyward_protocol::{
     beacon::Beacon,
     request::Response,
-    signing::{Body, Signed, Unverified},
     statement::{DeviceStatement, GroupState, GroupStatement, PublisherPage},
     topic::{ControlTopic, PREFIX},
     view::{DeviceStatus, MemberView},
-    Commitment, DeviceId, GroupId,
-};
-
-use super::{
-    devices::{self, ACCOUNT, GENESIS},
-    line::is_own,
-    state::State,
+    DeviceId, GroupId,
 };
 
 /// Who remembers what the bridge did, over all its starts.
 #[derive(Debug, Default)]
 pub struct Judge {
-    /// How often the journal was lost.
-    pub generation: u32,
     /// What the relay was told of the chain in this start.
     seen: Option<Fleet>,
-    /// Every commitment that was submitted, by journal, group and epoch.
-    committed: BTreeMap<(u32, GroupId, u32), Commitment>,
-    /// What came back from the broker last, on this connection.
-    read_back: BTreeMap<String, Vec<u8>>,
     /// Revision and content of the newest statement that was published on a topic.
     stated: BTreeMap<String, (u64, Vec<u8>)>,
     /// Chain time of the newest beacon of a group.
     beacons: BTreeMap<GroupId, u64>,
-    /// Requests and receipts that devices made.
-    genuine: BTreeSet<(String, Vec<u8>)>,
 }
 
 fn topic(topic: ControlTopic) -> String {
     topic.to_topic(PREFIX)
 }
 
-fn verified<T: Body>(bytes: &[u8]) -> Option<Signed<T>> {
-    let unverified = Unverified::<T>::from_wire(bytes).ok()?;
-    let key = devices::statement_key().verifying_key();
-    verify(unverified, &GENESIS, &key).ok()
-}
-
-impl Judge {
-    /// The bridge began again.
-    pub fn on_start(&mut self) {
+impl Witness for Judge {
+    fn on_start(&mut self) {
         self.seen = None;
-        self.read_back.clear();
     }
 
-    /// A device says something, and means it.
-    pub fn note_genuine(&mut self, topic: &str, payload: &[u8]) {
-        self.genuine.insert((topic.to_owned(), payload.to_vec()));
-    }
-
-    /// Something comes to the bridge.
-    pub fn on_input(&mut self, input: &Input) {
-        match input {
-            Input::Finalized(block) => {
-                if let Some(fleet) = &block.fleet {
-                    self.seen = Some((**fleet).clone());
-                }
+    fn on_input(&mut self, input: &Input) {
+        if let Input::Finalized(block) = input {
+            if let Some(fleet) = &block.fleet {
+                self.seen = Some((**fleet).clone());
             }
-            Input::Connected | Input::Disconnected => self.read_back.clear(),
-            Input::Message(message) if message.retained => {
-                let payload = message.payload.clone();
-                self.read_back.insert(message.topic.clone(), payload);
-            }
-            _ => {}
         }
     }
 
-    /// A change is about to become durable. `by`: the message that caused it, if it was one.
-    pub fn on_change(
-        &mut self,
-        journal: &Journal,
-        change: &Change,
-        by: Option<&(String, Vec<u8>)>,
-    ) {
-        let genuine = by.is_none_or(|by| self.genuine.contains(by));
+    fn on_change(&mut self, journal: &Journal, change: &Change, genuine: bool) {
         match change {
             Change::Secret(group, number, held) => {
-                let known = journal.secrets.get(&(group.clone(), *number));
-                let same = known.is_none_or(|known| known.commitment == held.commitment);
-                assert!(same, "the secret of {group} {number} is replaced (BRG-1)");
                 let (secret, commitment) = (&held.secret, &held.commitment);
                 let opens = epoch::opens(commitment, &GENESIS, group, *number, &ACCOUNT, secret);
                 assert!(opens, "KEY-2");
@@ -130,6 +89,49 @@ impl Judge {
         }
     }
 
+    fn on_action(&mut self, journal: &Journal, action: &Action) {
+        match action {
+            Action::Publish(publish) => {
+                self.check_published(journal, &publish.topic, &publish.payload);
+                check_secrecy(journal, &publish.payload);
+            }
+            Action::Respond { topic, payload } => {
+                assert!(is_own(topic), "TOP-5: {topic}");
+                check_secrecy(journal, payload);
+                if let Some(ControlTopic::Response(_, device)) = ControlTopic::parse(PREFIX, topic)
+                {
+                    let said = verified::<Response>(payload).expect("signed (REQ-2)");
+                    assert_eq!(said.body().device, device, "REQ-2");
+                }
+            }
+            Action::Submit(_, command) => self.check_submitted(journal, command),
+            _ => {}
+        }
+    }
+
+    /// What must stay small (LIM-1), and what must be gone (KEY-8), after every input.
+    fn on_effects(&mut self, journal: &Journal, effects: &Effects) {
+        let publishes = effects.actions.iter();
+        let publishes = publishes.filter(|action| matches!(action, Action::Publish(_)));
+        assert!(publishes.count() <= 257, "LIM-1");
+        let receipts = journal.receipts.keys().map(|key| &key.device);
+        let mut of_device = BTreeMap::<&DeviceId, usize>::new();
+        receipts.for_each(|device| *of_device.entry(device).or_default() += 1);
+        assert!(of_device.values().all(|count| *count <= 16), "LIM-1");
+        let closed = self.seen.iter().flat_map(|fleet| fleet.groups.values());
+        for group in closed.filter(|group| group.view.state == GroupState::Closed) {
+            let mut held = journal.secrets.keys();
+            let held = held.any(|(of, _)| *of == group.view.group);
+            let saw = effects
+                .changes
+                .iter()
+                .any(|change| matches!(change, Change::Cursor(_)));
+            assert!(!held || !saw, "secrets of a closed group (KEY-8)");
+        }
+    }
+}
+
+impl Judge {
     /// What is owed to the broker is what finalized state says (BRG-2).
     fn check_retained(&mut self, journal: &Journal, topic: &str, payload: &[u8]) {
         let fleet = self.seen.as_ref().expect("finalized state (BRG-2)");
@@ -167,27 +169,6 @@ impl Judge {
         }
         let stated = (revision, payload.to_vec());
         self.stated.insert(topic.to_owned(), stated);
-    }
-
-    /// The bridge does something; what it changed before is durable.
-    pub fn on_action(&mut self, journal: &Journal, action: &Action) {
-        match action {
-            Action::Publish(publish) => {
-                self.check_published(journal, &publish.topic, &publish.payload);
-                check_secrecy(journal, &publish.payload);
-            }
-            Action::Respond { topic, payload } => {
-                assert!(is_own(topic), "TOP-5: {topic}");
-                check_secrecy(journal, payload);
-                if let Some(ControlTopic::Response(_, device)) = ControlTopic::parse(PREFIX, topic)
-                {
-                    let said = verified::<Response>(payload).expect("signed (REQ-2)");
-                    assert_eq!(said.body().device, device, "REQ-2");
-                }
-            }
-            Action::Submit(_, command) => self.check_submitted(journal, command),
-            _ => {}
-        }
     }
 
     fn check_published(&mut self, journal: &Journal, of: &str, payload: &[u8]) {
@@ -230,29 +211,10 @@ impl Judge {
         }
     }
 
-    fn check_submitted(&mut self, journal: &Journal, command: &Command) {
+    fn check_submitted(&self, journal: &Journal, command: &Command) {
         match command {
-            Command::Stage {
-                group,
-                epoch,
-                commitment,
-            } => {
-                let held = journal.secrets.get(&(group.clone(), *epoch));
-                let durable = held.map(|held| held.commitment);
-                assert_eq!(durable, Some(*commitment), "{group} {epoch}: KEY-3, BRG-1");
-                let key = (self.generation, group.clone(), *epoch);
-                let first = *self.committed.entry(key).or_insert(*commitment);
-                assert_eq!(
-                    first, *commitment,
-                    "two secrets for {group} {epoch} (BRG-1)"
-                );
-            }
-            Command::Deliver { group, .. } => self.check_delivered(journal, group),
-            Command::Acknowledge { receipts, .. } => {
-                for (key, _) in receipts {
-                    assert!(journal.receipts.contains_key(key), "{key:?}: BRG-6");
-                }
-            }
+            // The world looks at these.
+            Command::Stage { .. } | Command::Deliver { .. } | Command::Acknowledge { .. } => {}
             Command::Register { voucher, .. } | Command::ReplaceByVoucher { voucher, .. } => {
                 assert!(is_asked(journal, &voucher.device), "REQ-6");
             }
@@ -281,41 +243,6 @@ impl Judge {
                     assert!(opens, "what nobody opens is not withdrawn (BRG-4)");
                 }
             }
-        }
-    }
-
-    /// Everything of a group that is owed to the broker came back from it (BRG-3).
-    fn check_delivered(&self, journal: &Journal, group: &GroupId) {
-        for (of, retained) in &journal.retained {
-            use ControlTopic::{Grant, GroupState, Publishers};
-            let concerned = match ControlTopic::parse(PREFIX, of) {
-                Some(GroupState(_, of) | Publishers(_, of, _) | Grant(_, _, of)) => of == *group,
-                _ => false,
-            };
-            let back = self.read_back.get(of).map(Vec::as_slice);
-            let is_back = back == Some(&*retained.payload);
-            assert!(!concerned || is_back, "{of} was not read back (BRG-3)");
-        }
-    }
-
-    /// What must stay small (LIM-1), and what must be gone (KEY-8), after every input.
-    pub fn on_effects(&self, journal: &Journal, effects: &Effects) {
-        let publishes = effects.actions.iter();
-        let publishes = publishes.filter(|action| matches!(action, Action::Publish(_)));
-        assert!(publishes.count() <= 257, "LIM-1");
-        let receipts = journal.receipts.keys().map(|key| &key.device);
-        let mut of_device = BTreeMap::<&DeviceId, usize>::new();
-        receipts.for_each(|device| *of_device.entry(device).or_default() += 1);
-        assert!(of_device.values().all(|count| *count <= 16), "LIM-1");
-        let closed = self.seen.iter().flat_map(|fleet| fleet.groups.values());
-        for group in closed.filter(|group| group.view.state == GroupState::Closed) {
-            let mut held = journal.secrets.keys();
-            let held = held.any(|(of, _)| *of == group.view.group);
-            let saw = effects
-                .changes
-                .iter()
-                .any(|change| matches!(change, Change::Cursor(_)));
-            assert!(!held || !saw, "secrets of a closed group (KEY-8)");
         }
     }
 }
