@@ -38,6 +38,7 @@ pub struct State {
     /// The block.
     pub number: u32,
     gateway: GatewayView,
+    other: GatewayView,
     /// Devices of the gateway, revoked ones included.
     pub devices: BTreeMap<DeviceId, DeviceView>,
     /// Groups, closed ones included.
@@ -88,6 +89,7 @@ impl Default for State {
         Self {
             number: 0,
             gateway,
+            other: other_gateway(),
             devices: BTreeMap::new(),
             groups: BTreeMap::new(),
             indexes: BTreeMap::new(),
@@ -121,7 +123,7 @@ impl State {
         let groups = groups.map(|group| (group.view.group.clone(), self.group(group)));
         let groups = self.gateway_is_active().then(|| groups.collect());
         Fleet {
-            gateways: [(ACCOUNT, self.gateway.clone()), (OTHER, other_gateway())].into(),
+            gateways: [(ACCOUNT, self.gateway.clone()), (OTHER, self.other.clone())].into(),
             authorities: [(authority.authority.clone(), authority)].into(),
             devices: devices.filter(living).collect(),
             groups: groups.unwrap_or_default(),
