@@ -20,6 +20,7 @@ mod key_file;
 mod network;
 mod output;
 mod policy_file;
+mod staging;
 mod validator;
 
 use std::process::ExitCode;

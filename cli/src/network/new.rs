@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     certificate::Authority,
-    directory::{Staging, CHAIN, CHAIN_RAW, CONSORTIUM, NETWORK},
+    directory::{CHAIN, CHAIN_RAW, CONSORTIUM, NETWORK},
     instructions, keys,
     machine::{public, secret, Writer},
     node,
@@ -19,6 +19,7 @@ use crate::{
     chain::Context,
     key_file::{make_directory, WriteFailed},
     output::{list, table},
+    staging::Staging,
 };
 
 #[derive(Serialize)]
