@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use keyward_crypto::{sign::sign_message, SigningKey};
 use keyward_protocol::{
-    provisioning::{EnrolmentRequest, OwnerGateway, Provisioning},
+    provisioning::{EnrolmentRequest, Provisioning},
     registration::Voucher,
     topic::TopicFilter,
     wire::WireInvalid,
-    AuthorityId, Genesis, VerifyingKey,
+    AuthorityId, VerifyingKey,
 };
 use rand_core::OsRng;
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 
 use crate::{
-    chain::{find_gateway, ChainFailed, Context},
+    chain::{ChainFailed, Context},
     key_file::{self, SecretInvalid, WriteFailed},
     output::{fields, Failure},
+    owner_file::OwnerFile,
 };
 
 /// The authority's secret, in its directory.
@@ -70,16 +71,9 @@ pub struct Issue {
     /// The device's request
     #[arg(long, value_name = "FILE")]
     request: PathBuf,
-    /// Gateway that is to own the device: short name or account, looked up on chain
-    #[arg(
-        long,
-        value_name = "NAME|ACCOUNT",
-        required_unless_present = "owner_file"
-    )]
-    gateway: Option<String>,
-    /// Gateway that is to own the device, from a file: no node is asked
-    #[arg(long, value_name = "FILE", conflicts_with = "gateway")]
-    owner_file: Option<PathBuf>,
+    /// Gateway that is to own the device.
+    #[command(flatten)]
+    owner: Owner,
     /// Topic filter on which the device refuses plaintext from the first day; may be repeated
     #[arg(long = "topic", value_name = "FILTER")]
     topics: Vec<TopicFilter>,
@@ -89,6 +83,21 @@ pub struct Issue {
     /// Where to write what the device is provisioned with
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+/// Which gateway.
+#[derive(Debug, Args)]
+pub struct Owner {
+    /// The gateway: short name or account, looked up on chain
+    #[arg(
+        long,
+        value_name = "NAME|ACCOUNT",
+        required_unless_present = "owner_file"
+    )]
+    gateway: Option<String>,
+    /// The gateway, from a file ('keyward gateway owner-file'): no node is asked
+    #[arg(long, value_name = "FILE", conflicts_with = "gateway")]
+    owner_file: Option<PathBuf>,
 }
 
 /// Why the authority did not do it.
@@ -133,11 +142,19 @@ pub enum CaFailed {
     /// The system's clock is before 1970.
     #[error("the system's clock is wrong; set it, or the voucher would expire at once")]
     Clock,
-    /// The voucher breaks a rule of its format.
-    #[error("the voucher cannot be written: {source}")]
-    Voucher {
+    /// What is to be signed breaks a rule of its format.
+    #[error("the {what} cannot be written: {source}")]
+    Format {
+        /// Voucher or certificate.
+        what: &'static str,
         /// Which rule.
         source: WireInvalid,
+    },
+    /// The owner file is of a former version.
+    #[error("{} does not say when the gateway had its statement key, so that devices could be taken back to an older one; write it again with 'keyward gateway owner-file'", path.display())]
+    NoSerial {
+        /// Which.
+        path: PathBuf,
     },
     /// The gateway could not be looked up.
     #[error(transparent)]
@@ -154,15 +171,6 @@ pub struct AuthorityFile {
     pub authority: AuthorityId,
     /// The key that it signs vouchers with.
     pub key: VerifyingKey,
-}
-
-/// A gateway as an authority without a node needs it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct OwnerFile {
-    /// The chain.
-    pub genesis: Genesis,
-    /// The gateway.
-    pub gateway: OwnerGateway,
 }
 
 #[derive(Serialize)]
@@ -185,7 +193,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), CaFailed> {
                 .show(&public, |public| initialised(public, &init.out));
         }
         Command::Issue(arguments) => {
-            let owner = owner(&arguments, context).await?;
+            let owner = arguments.owner.find(context).await?;
             let issued = issue(&arguments, owner)?;
             context.output.show(&issued, issued_text);
         }
@@ -218,21 +226,25 @@ fn initialised(public: &AuthorityFile, directory: &Path) -> String {
     )
 }
 
-async fn owner(arguments: &Issue, context: &Context) -> Result<OwnerFile, CaFailed> {
-    let Some(name) = &arguments.gateway else {
-        let path = arguments.owner_file.clone().unwrap_or_default();
-        return read(&path, "owner file ('keyward gateway owner-file')");
-    };
-    let (client, view) = context.view().await?;
-    let gateway = find_gateway(&view, name).await?;
-    Ok(OwnerFile {
-        genesis: client.genesis(),
-        gateway: OwnerGateway {
-            account: gateway.account,
-            name: gateway.name,
-            statement_key: gateway.statement_key,
-        },
-    })
+impl Owner {
+    /// Looks it up on chain, or reads the file.
+    async fn find(&self, context: &Context) -> Result<OwnerFile, CaFailed> {
+        match &self.gateway {
+            Some(name) => Ok(OwnerFile::look_up(name, context).await?),
+            None => read_owner_file(&self.owner_file.clone().unwrap_or_default()),
+        }
+    }
+}
+
+/// Reads what `keyward gateway owner-file` wrote, with the block at which it was so.
+fn read_owner_file(path: &Path) -> Result<OwnerFile, CaFailed> {
+    let owner: OwnerFile = read(path, "owner file ('keyward gateway owner-file')")?;
+    match owner.gateway.anchor_serial {
+        Some(_) => Ok(owner),
+        None => Err(CaFailed::NoSerial {
+            path: path.to_owned(),
+        }),
+    }
 }
 
 fn issue(arguments: &Issue, owner: OwnerFile) -> Result<Issued, CaFailed> {
@@ -281,8 +293,10 @@ fn provision(
         key_version: request.key_version,
         not_after,
     };
-    let signed =
-        sign_message(owner.genesis, voucher, key).map_err(|source| CaFailed::Voucher { source })?;
+    let signed = sign_message(owner.genesis, voucher, key).map_err(|source| CaFailed::Format {
+        what: "voucher",
+        source,
+    })?;
     Ok(Provisioning {
         device: request.device,
         genesis: owner.genesis,
@@ -356,7 +370,7 @@ fn issued_text(issued: &Issued) -> String {
 mod tests {
     use super::*;
     use keyward_crypto::{sign::verify, AgreementSecret};
-    use keyward_protocol::{signing::Unverified, AccountId};
+    use keyward_protocol::{provisioning::OwnerGateway, signing::Unverified, AccountId, Genesis};
 
     const GENESIS: Genesis = Genesis([3; 32]);
 
@@ -388,6 +402,7 @@ mod tests {
                 account: AccountId([9; 32]),
                 name: "gw1".parse().unwrap(),
                 statement_key: VerifyingKey([8; 32]),
+                anchor_serial: Some(7),
             },
         }
     }
@@ -396,8 +411,10 @@ mod tests {
         Issue {
             ca: directory.join("ca"),
             request: request(directory),
-            gateway: None,
-            owner_file: None,
+            owner: Owner {
+                gateway: None,
+                owner_file: None,
+            },
             topics: vec!["hsu0001".parse().unwrap()],
             days: 7,
             out: directory.join("provisioning.json"),
@@ -415,6 +432,7 @@ mod tests {
             (provisioning.authority_key, provisioning.genesis),
             (public.key, GENESIS)
         );
+        assert_eq!(provisioning.gateway.anchor_serial, Some(7));
         let voucher = voucher_of(&provisioning).unwrap();
         assert_eq!(voucher.authority.as_str(), "demo-ca");
         assert_eq!(
@@ -437,6 +455,23 @@ mod tests {
         provisioning.genesis = GENESIS;
         provisioning.authority_key = SigningKey::from_seed(&[1; 32]).verifying_key();
         assert!(voucher_of(&provisioning).is_none());
+    }
+
+    /// STM-11.
+    #[test]
+    fn an_owner_file_that_does_not_say_when_it_was_so_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("gw1.json");
+        let mut owner = owner_file();
+        std::fs::write(&path, serde_json::to_string(&owner).unwrap()).unwrap();
+        assert_eq!(
+            read_owner_file(&path).unwrap().gateway.anchor_serial,
+            Some(7)
+        );
+        owner.gateway.anchor_serial = None;
+        std::fs::write(&path, serde_json::to_string(&owner).unwrap()).unwrap();
+        let refused = read_owner_file(&path).unwrap_err();
+        assert!(matches!(refused, CaFailed::NoSerial { .. }), "{refused}");
     }
 
     #[test]

@@ -5,18 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use keyward_chain_client::{account_to_ss58, Signer, SignerInvalid};
 use keyward_crypto::{AgreementSecret, SigningKey};
-use keyward_protocol::{
-    provisioning::OwnerGateway, view::GatewayView, AccountId, AgreementKey, VerifyingKey,
-};
+use keyward_protocol::{view::GatewayView, AccountId, AgreementKey, VerifyingKey};
 use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
-    ca::OwnerFile,
-    chain::{find_gateway, ChainFailed, Context},
+    chain::{ChainFailed, Context},
     key_file::{self, WriteFailed},
     output::{fields, name, table, Failure},
+    owner_file::OwnerFile,
 };
 
 /// Gateways: a node, a broker and a bridge.
@@ -39,7 +37,10 @@ for the council.
         out: PathBuf,
     },
     /// Write what a certificate authority without a node needs of a gateway
-    #[command(after_help = "Examples:\n  keyward gateway owner-file gw1 --out gw1.json")]
+    #[command(after_help = "\
+It says at which block the gateway had its statement key: write it again when that key was replaced.
+
+  keyward gateway owner-file gw1 --out gw1.json")]
     OwnerFile {
         /// The gateway: short name or account
         #[arg(value_name = "NAME|ACCOUNT")]
@@ -97,7 +98,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), GatewayFaile
                 .show(&public, |public| initialised(public, &out));
         }
         Command::OwnerFile { gateway, out } => {
-            let owner = owner_file(&gateway, context).await?;
+            let owner = OwnerFile::look_up(&gateway, context).await?;
             key_file::write_public(&out, &owner)?;
             context.output.show(&owner, |owner| {
                 format!("wrote {} of {}", out.display(), owner.gateway.name)
@@ -169,19 +170,6 @@ fn initialised(public: &PublicFile, directory: &Path) -> String {
         ]),
         directory.join("public.json").display()
     )
-}
-
-async fn owner_file(gateway: &str, context: &Context) -> Result<OwnerFile, GatewayFailed> {
-    let (client, view) = context.view().await?;
-    let gateway = find_gateway(&view, gateway).await?;
-    Ok(OwnerFile {
-        genesis: client.genesis(),
-        gateway: OwnerGateway {
-            account: gateway.account,
-            name: gateway.name,
-            statement_key: gateway.statement_key,
-        },
-    })
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod group;
 mod key_file;
 mod network;
 mod output;
+mod owner_file;
 mod policy_file;
 mod staging;
 mod validator;

@@ -63,6 +63,7 @@ impl Desk {
                 "account": GATEWAY,
                 "name": "gw1",
                 "statement_key": SigningKey::from_seed(&[8; 32]).verifying_key(),
+                "anchor_serial": 41,
             },
         });
         desk.write("gw1.json", &owner.to_string(), 0o644);
@@ -133,6 +134,21 @@ fn an_issued_voucher_is_what_the_authority_signed_for_this_device_gateway_and_ch
     );
     let for_another_chain = Unverified::<Voucher>::from_wire(&wire).unwrap();
     assert!(verify(for_another_chain, &Genesis([4; 32]), key).is_err());
+}
+
+/// A provisioning that does not say from when its key is could be taken back to an older one.
+#[test]
+fn an_owner_file_of_a_former_version_is_to_be_written_again() {
+    let desk = Desk::with_authority();
+    let text = std::fs::read_to_string(desk.path("gw1.json")).unwrap();
+    let mut owner: serde_json::Value = serde_json::from_str(&text).unwrap();
+    owner["gateway"]
+        .as_object_mut()
+        .unwrap()
+        .remove("anchor_serial");
+    desk.write("gw1.json", &owner.to_string(), 0o644);
+    desk.keyward(ISSUE)
+        .fails(1, &["gw1.json", "keyward gateway owner-file"]);
 }
 
 #[test]

@@ -197,7 +197,9 @@ fn files() {
     let request = serde_json::json!({
         "device": "1111", "key_version": 1, "signing_key": key, "agreement_key": key,
     });
-    let gateway = serde_json::json!({ "account": key, "name": "gw1", "statement_key": key });
+    let gateway = serde_json::json!({
+        "account": key, "name": "gw1", "statement_key": key, "anchor_serial": 41,
+    });
     let provisioning = serde_json::json!({
         "device": "1111", "genesis": key, "authority_key": key, "gateway": gateway,
         "voucher": "01", "protected_topics": ["app/#"],

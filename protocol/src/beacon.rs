@@ -64,7 +64,7 @@ pub struct AnchorCertificate {
     pub gateway: AccountId,
     /// The new key.
     pub statement_key: VerifyingKey,
-    /// Rises with every change; a lower one is refused.
+    /// Number of a finalized block at which the chain has the new key; one that does not rise is refused.
     pub serial: u64,
 }
 

@@ -36,6 +36,10 @@ pub struct OwnerGateway {
     pub name: GatewayName,
     /// The key that it signs statements with, on the day of provisioning.
     pub statement_key: VerifyingKey,
+    /// Number of a finalized block at which the chain had that key: no anchor certificate up to this serial takes the device back
+    /// to a key from before (STM-11). Files of former versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor_serial: Option<u64>,
 }
 
 /// What a device is given.

@@ -40,7 +40,8 @@ pub struct Owner {
     pub name: GatewayName,
     /// The key that it signed statements with on the day of provisioning.
     pub statement_key: VerifyingKey,
-    /// Serial of the anchor certificate that told that key, if one did: an older one is refused from the first day (STM-11).
+    /// Serial that an anchor certificate must exceed from the first day (STM-11): the number of a finalized block at which the
+    /// chain had that key. None: it was not said.
     pub anchor_serial: Option<u64>,
 }
 
@@ -67,8 +68,7 @@ impl From<&keyward_protocol::provisioning::Provisioning> for Provisioned {
                 account: provisioning.gateway.account,
                 name: provisioning.gateway.name.clone(),
                 statement_key: provisioning.gateway.statement_key,
-                // A provisioning does not say it yet.
-                anchor_serial: None,
+                anchor_serial: provisioning.gateway.anchor_serial,
             },
             protected_topics: provisioning.protected_topics.clone(),
         }

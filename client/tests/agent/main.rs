@@ -7,6 +7,7 @@ mod broker;
 #[path = "../gateway/mod.rs"]
 mod gateway;
 
+mod anchors;
 mod commands;
 mod erasure;
 mod lifecycle;

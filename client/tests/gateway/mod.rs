@@ -15,7 +15,7 @@ use keyward_client::agent::{
 };
 use keyward_crypto::{epoch, grant, hash, sign::sign_message, SigningKey};
 use keyward_protocol::{
-    beacon::{Beacon, BlockRef},
+    beacon::{AnchorCertificate, Beacon, BlockRef},
     grant::{EpochSecret, Grant, GrantedEpoch},
     policy::Policy,
     provisioning::{EnrolmentRequest, OwnerGateway, Provisioning},
@@ -33,6 +33,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub const GENESIS: Genesis = Genesis([7; 32]);
 const ACCOUNT: AccountId = AccountId([9; 32]);
+/// What devices are provisioned with: no anchor certificate up to this serial is to be believed.
+pub const SERIAL: u64 = 5;
 const FIRST: BlockRef = BlockRef {
     number: 1,
     hash: BlockHash([1; 32]),
@@ -146,6 +148,7 @@ impl Gateway {
                 account: ACCOUNT,
                 name: "gw1".parse().unwrap(),
                 statement_key: self.key.verifying_key(),
+                anchor_serial: Some(SERIAL),
             },
             voucher: hex::encode(signed.to_wire()),
             protected_topics: vec![self.filter.clone()],
@@ -235,6 +238,18 @@ impl Gateway {
         self.revise();
         self.joined.remove(&request.device);
         self.device(request, None, now()).await;
+    }
+
+    /// Its authority says that the gateway has another statement key.
+    pub async fn certify(&self, statement_key: VerifyingKey, serial: u64) {
+        let certificate = AnchorCertificate {
+            gateway: ACCOUNT,
+            statement_key,
+            serial,
+        };
+        let signed = sign_message(GENESIS, certificate, &self.authority).unwrap();
+        let topic = ControlTopic::Anchor("gw1".parse().unwrap());
+        self.publish(topic, signed.to_wire()).await;
     }
 
     fn block(&self) -> BlockRef {

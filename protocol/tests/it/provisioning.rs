@@ -24,6 +24,7 @@ fn provisioning() -> Provisioning {
             account: AccountId([5; 32]),
             name: GatewayName::new("gw1").unwrap(),
             statement_key: VerifyingKey([6; 32]),
+            anchor_serial: Some(7),
         },
         voucher: "00".into(),
         protected_topics: vec![TopicFilter::new("hsu0001").unwrap()],
@@ -53,12 +54,26 @@ fn a_provisioning_survives_its_file() {
     );
 }
 
+/// A store keeps what a device was given before provisionings had the serial.
+#[test]
+fn a_provisioning_without_a_serial_is_read() {
+    let text = serde_json::to_string(&provisioning()).unwrap();
+    let without = text.replacen(",\"anchor_serial\":7", "", 1);
+    assert_ne!(without, text);
+    let read = serde_json::from_str::<Provisioning>(&without).unwrap();
+    assert_eq!(read.gateway.anchor_serial, None);
+    assert_eq!(serde_json::to_string(&read).unwrap(), without);
+}
+
 /// PRV-1.
 #[test]
 fn a_field_that_nobody_knows_is_refused() {
     let text = serde_json::to_string(&request()).unwrap();
     let more = text.replacen('{', "{\"key_ver\":2,", 1);
     assert!(serde_json::from_str::<EnrolmentRequest>(&more).is_err());
+    let text = serde_json::to_string(&provisioning()).unwrap();
+    let more = text.replacen("anchor_serial", "anchor", 1);
+    assert!(serde_json::from_str::<Provisioning>(&more).is_err());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use keyward_protocol::{
     policy::Policy,
     statement::GroupStatement,
     topic::{ControlTopic, PREFIX},
-    GroupId, Role,
+    GroupId, Role, VerifyingKey,
 };
 use keyward_tests::{
     agent::Subscriber,
@@ -37,6 +37,8 @@ const READER: &str = "1112";
 const OTHER: &str = "1113";
 /// Seconds.
 const MAX_SILENCE: u32 = 12;
+/// Of an anchor certificate: the number of a block that does not come while this runs.
+const SERIAL: u64 = 1_000_000;
 /// What `keyward-agent` says when a publisher is stale, and when it has no usable key (its exit codes).
 const STALE: i32 = 3;
 const NO_KEY: i32 = 5;
@@ -231,16 +233,20 @@ async fn replayed_control_messages_change_nothing(scene: &Scene, yesterday: &Hel
     let (operator, _incoming) = Client::connect(&address).await?;
     let said = noted(&scene.network, READER)?;
     let authority = authority_key(&scene.network.authority)?;
-    let genuine = certificate(scene, 5, &authority)?;
+    let key = scene.network.gateway.statement_key;
+    let genuine = certificate(scene, key, SERIAL, &authority)?;
     operator.publish(&anchor, &genuine, true).await?;
-    notes(&scene.network, READER, said, ("owner-key", "serial 5"), 1).await?;
+    let accepted = format!("serial {SERIAL}");
+    notes(&scene.network, READER, said, ("owner-key", &accepted), 1).await?;
     let before = scene.known(READER).await?;
 
     let said = noted(&scene.network, READER)?;
     let stranger = SigningKey::generate(&mut OsRng);
+    // A key from before, that the authority had certified, and one that it never did.
+    let other = stranger.verifying_key();
     for forged in [
-        certificate(scene, 4, &authority)?,
-        certificate(scene, 6, &stranger)?,
+        certificate(scene, other, SERIAL - 1, &authority)?,
+        certificate(scene, other, SERIAL + 1, &stranger)?,
     ] {
         scene.double.deliver(READER, &anchor, &forged, true).await?;
     }
@@ -278,10 +284,15 @@ async fn replayed_control_messages_change_nothing(scene: &Scene, yesterday: &Hel
     Ok(())
 }
 
-fn certificate(scene: &Scene, serial: u64, signer: &SigningKey) -> Result<Vec<u8>> {
+fn certificate(
+    scene: &Scene,
+    statement_key: VerifyingKey,
+    serial: u64,
+    signer: &SigningKey,
+) -> Result<Vec<u8>> {
     let certificate = AnchorCertificate {
         gateway: scene.network.gateway.account,
-        statement_key: scene.network.gateway.statement_key,
+        statement_key,
         serial,
     };
     let signed = sign_message(scene.network.genesis(), certificate, signer)?;
