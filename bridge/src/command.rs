@@ -101,12 +101,20 @@ fn check_config(path: &Path) -> Result<u8, CommandFailed> {
         Encryption::Plain => "not encrypted",
         Encryption::Tls { .. } => "TLS",
     };
+    let certified = match &keys.anchor {
+        Some(given) => format!(
+            ", certified with serial {}",
+            given.certificate.claims().serial
+        ),
+        None => String::new(),
+    };
     println!(
-        "{} is right.\nchain          {}\naccount        {}\nstatement key  {}\ncustody key    {}\nbroker         {}:{}, {encrypted}\njournal        {}\nadmin          http://{}",
+        "{} is right.\nchain          {}\naccount        {}\nstatement key  {}{}\ncustody key    {}\nbroker         {}:{}, {encrypted}\njournal        {}\nadmin          http://{}",
         path.display(),
         config.chain_url,
         keys.address(),
         keys.statement.verifying_key(),
+        certified,
         keys.custody.public(),
         broker.host,
         broker.port,

@@ -53,7 +53,7 @@ pub struct Owner {
     rekey_seconds: Histogram,
     health: Arc<Health>,
     started: Instant,
-    /// Inputs that carrying out has caused itself.
+    /// Inputs that come before what others tell: carrying out has caused them, or the configuration gives them.
     own: Vec<Input>,
 }
 
@@ -78,6 +78,12 @@ impl Owner {
             started: Instant::now(),
             own: Vec::new(),
         }
+    }
+
+    /// Deals with this before anything else that happens.
+    pub fn first(mut self, input: Input) -> Self {
+        self.own.push(input);
+        self
     }
 
     /// Works until it is told to stop, or nobody is left to tell it anything. Blocks: a thread of its own. While the disk is

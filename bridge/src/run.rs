@@ -229,6 +229,10 @@ impl Parts {
             self.rekey_seconds,
             health.clone(),
         );
+        let owner = match self.keys.anchor {
+            Some(anchor) => owner.first(Input::Anchor(anchor)),
+            None => owner,
+        };
         self.health.set_starting(None);
         Running {
             owner: tokio::task::spawn_blocking(move || owner.run(waiting)),

@@ -1,7 +1,8 @@
-//! The two files that pass between a device and its certificate authority, as JSON (PRV-1). Neither is secret.
+//! The files in which operators, authorities and devices tell each other whom to trust, as JSON. None is secret.
 //!
 //! The device makes its keys and writes an [`EnrolmentRequest`]; the authority answers with a [`Provisioning`], which is all
-//! that the device trusts: nothing is trusted on first use.
+//! that the device trusts (PRV-1): nothing is trusted on first use. A gateway that gets another statement key afterwards tells
+//! its devices by what is in an [`AnchorFile`] (STM-11).
 
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -58,4 +59,14 @@ pub struct Provisioning {
     pub voucher: String,
     /// Topics on which plaintext is refused from the first day.
     pub protected_topics: Vec<TopicFilter>,
+}
+
+/// A gateway's new statement key, for its bridge to tell the devices: it goes to the broker as it is (STM-11).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnchorFile {
+    /// Who signed it: the statement key from before, or the authority of the devices.
+    pub signer: VerifyingKey,
+    /// The signed anchor certificate: hexadecimal of its wire form (SIG-2).
+    pub certificate: String,
 }

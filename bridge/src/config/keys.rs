@@ -1,21 +1,26 @@
-//! The secrets that a configuration names: read once, never shown.
+//! The secrets that a configuration names, and what goes with them: read once. No secret is ever shown.
 
 use std::{
     fmt,
+    io::Read,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use keyward_chain_client::{account_to_ss58, read_key_file, KeyFileInvalid, Signer, SignerInvalid};
 use keyward_crypto::{AgreementSecret, SigningKey, WrappingKey};
+use keyward_protocol::{provisioning::AnchorFile, signing::Unverified};
 use zeroize::Zeroizing;
 
 use super::{Config, ConfigInvalid, Encryption, StoreKey};
+use crate::relay::GivenAnchor;
 
 /// Where systemd puts a service's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Longest PEM file, in bytes.
 const LONGEST_PEM: u64 = 256 * 1024;
+/// Longest file with an anchor certificate, in bytes.
+const LONGEST_ANCHOR: u64 = 8 * 1024;
 
 /// PEM texts of a client's certificate and of its key.
 pub type ClientPem = (Vec<u8>, Zeroizing<Vec<u8>>);
@@ -28,6 +33,8 @@ pub struct Keys {
     pub statement: SigningKey,
     /// Receives epoch secrets of co-custodians.
     pub custody: AgreementSecret,
+    /// Certifies the statement key for devices that know a former one.
+    pub anchor: Option<GivenAnchor>,
     /// Wraps secrets in the journal.
     pub store: WrappingKey,
     /// The password at the broker.
@@ -52,11 +59,14 @@ impl Keys {
     pub fn load(config: &Config) -> Result<Self, ConfigInvalid> {
         let reader = Reader { config };
         let (ca, client) = reader.certificates()?;
+        let account = reader.account()?;
+        let statement = SigningKey::from_seed(
+            &*reader.seed("gateway.statement_key_file", &config.statement_key_file)?,
+        );
         Ok(Self {
-            account: reader.account()?,
-            statement: SigningKey::from_seed(
-                &*reader.seed("gateway.statement_key_file", &config.statement_key_file)?,
-            ),
+            anchor: reader.anchor(&account, &statement)?,
+            account,
+            statement,
             custody: AgreementSecret::from_bytes(
                 &*reader.seed("gateway.custody_key_file", &config.custody_key_file)?,
             ),
@@ -130,6 +140,39 @@ impl Reader<'_> {
                 ),
             )),
         }
+    }
+
+    /// What tells the statement key to devices (STM-11). For which chain it is, and who signed it, the relay looks at.
+    fn anchor(
+        &self,
+        account: &Signer,
+        statement: &SigningKey,
+    ) -> Result<Option<GivenAnchor>, ConfigInvalid> {
+        let Some(path) = &self.config.anchor_file else {
+            return Ok(None);
+        };
+        let invalid = |problem: String| self.invalid("gateway.anchor_file", problem);
+        let shown = path.display();
+        let given = read_anchor(path).map_err(|problem| {
+            invalid(format!(
+                "{shown} is no anchor certificate: {problem}; 'keyward gateway replace-keys' writes one"
+            ))
+        })?;
+        let (told, ours) = (given.certificate.claims(), statement.verifying_key());
+        if told.gateway != account.account() {
+            let problem = format!(
+                "{shown} is for another gateway, with account {}",
+                told.gateway
+            );
+            return Err(invalid(problem));
+        }
+        if told.statement_key != ours {
+            return Err(invalid(format!(
+                "{shown} tells statement key {}, and that of gateway.statement_key_file is {ours}; name the file that was written for this key, or none",
+                told.statement_key
+            )));
+        }
+        Ok(Some(given))
     }
 
     fn store(&self) -> Result<WrappingKey, ConfigInvalid> {
@@ -208,6 +251,20 @@ impl Reader<'_> {
             )),
         }
     }
+}
+
+fn read_anchor(path: &Path) -> Result<GivenAnchor, String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let read = file.take(LONGEST_ANCHOR).read_to_string(&mut text);
+    read.map_err(|error| error.to_string())?;
+    let file: AnchorFile = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let wire = hex::decode(&file.certificate).map_err(|error| error.to_string())?;
+    let certificate = Unverified::from_wire(&wire).map_err(|error| error.to_string())?;
+    Ok(GivenAnchor {
+        signer: file.signer,
+        certificate,
+    })
 }
 
 fn refuse_loose(path: &Path) -> Result<(), KeyFileInvalid> {

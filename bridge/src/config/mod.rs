@@ -8,6 +8,7 @@
 //! [gateway]
 //! statement_key_file = "keys/statement.key"
 //! custody_key_file = "keys/custody.key"
+//! anchor_file = "keys-2/anchor.json"        # optional: when the keys were replaced, as `keyward gateway replace-keys` says
 //!
 //! [mqtt]
 //! url = "mqtt://127.0.0.1:1883"             # or mqtts://, which is always encrypted
@@ -118,6 +119,7 @@ struct ChainSection {
 struct GatewaySection {
     statement_key_file: PathBuf,
     custody_key_file: PathBuf,
+    anchor_file: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -174,6 +176,8 @@ pub struct Config {
     pub statement_key_file: PathBuf,
     /// Receives epoch secrets of co-custodians.
     pub custody_key_file: PathBuf,
+    /// Tells devices the statement key that they do not know yet.
+    pub anchor_file: Option<PathBuf>,
     /// Where the broker is.
     pub broker: BrokerAddress,
     /// MQTT client id.
@@ -240,6 +244,7 @@ impl Checker<'_> {
             account_key_file: self.resolve(file.chain.account_key_file),
             statement_key_file: self.resolve(file.gateway.statement_key_file),
             custody_key_file: self.resolve(file.gateway.custody_key_file),
+            anchor_file: file.gateway.anchor_file.map(|path| self.resolve(path)),
             broker: self.broker(&file.mqtt)?,
             client_id: file.mqtt.client_id,
             username: file.mqtt.username,

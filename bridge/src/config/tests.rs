@@ -1,6 +1,10 @@
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 
+use keyward_chain_client::Signer;
+use keyward_crypto::{sign::sign_message, SigningKey};
+use keyward_protocol::{beacon::AnchorCertificate, provisioning::AnchorFile, Genesis};
+
 const CONFIG: &str = r#"
 [chain]
 url = "ws://127.0.0.1:9944"
@@ -267,4 +271,60 @@ fn keys_do_not_show() {
 fn a_credential_without_systemd_says_how_to_get_one() {
     let said = said("key_file = \"store.key\"", "credential = \"store\"");
     assert!(said.contains("LoadCredential=store"), "{said}");
+}
+
+/// An anchor certificate beside the keys, as the command writes it.
+fn with_anchor(directory: &Path, statement: [u8; 32]) -> String {
+    let former = SigningKey::from_seed(&[8; 32]);
+    let account = Signer::from_suri(SECRET).unwrap().account();
+    let certificate = AnchorCertificate {
+        gateway: account,
+        statement_key: SigningKey::from_seed(&statement).verifying_key(),
+        serial: 41,
+    };
+    let signed = sign_message(Genesis([3; 32]), certificate, &former).unwrap();
+    let file = AnchorFile {
+        signer: former.verifying_key(),
+        certificate: hex::encode(signed.to_wire()),
+    };
+    let text = serde_json::to_string(&file).unwrap();
+    write(directory, "anchor.json", &text, 0o644);
+    CONFIG.replace("[mqtt]", "anchor_file = \"anchor.json\"\n[mqtt]")
+}
+
+/// STM-11.
+#[test]
+fn an_anchor_certificate_is_read_with_the_key_that_it_tells() {
+    let directory = directory();
+    let config = with_anchor(directory.path(), [7; 32]);
+    let (_, keys) = load(directory.path(), &config).unwrap();
+    assert_eq!(keys.anchor.unwrap().certificate.claims().serial, 41);
+    let (_, keys) = load(directory.path(), CONFIG).unwrap();
+    assert_eq!(keys.anchor, None);
+}
+
+#[test]
+fn an_anchor_certificate_for_something_else_is_refused_with_what_to_do() {
+    let directory = directory();
+    let config = with_anchor(directory.path(), [9; 32]);
+    let said = || load(directory.path(), &config).unwrap_err().to_string();
+    for word in [
+        "gateway.anchor_file",
+        "anchor.json tells statement key",
+        "or none",
+    ] {
+        assert!(said().contains(word), "{}", said());
+    }
+    with_anchor(directory.path(), [7; 32]);
+    let other = format!("0x{}", "08".repeat(32));
+    write(directory.path(), "account.key", &other, 0o400);
+    assert!(said().contains("for another gateway"), "{}", said());
+    write(directory.path(), "anchor.json", "{}", 0o644);
+    assert!(
+        said().contains("keyward gateway replace-keys"),
+        "{}",
+        said()
+    );
+    std::fs::remove_file(directory.path().join("anchor.json")).unwrap();
+    assert!(said().contains("is no anchor certificate"), "{}", said());
 }

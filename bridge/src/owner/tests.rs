@@ -1,15 +1,17 @@
 use super::*;
 use std::sync::{atomic::Ordering, Arc, Mutex, PoisonError};
 
-use keyward_crypto::{SigningKey, WrappingKey};
-use keyward_protocol::{AccountId, Digest, Genesis};
+use keyward_crypto::{sign::sign_message, SigningKey, WrappingKey};
+use keyward_protocol::{
+    beacon::AnchorCertificate, signing::Unverified, AccountId, Digest, Genesis,
+};
 use rand_core::OsRng;
 
 use crate::{
     admin::metrics::rekey_seconds,
     relay::{
         journal::{Home, Journal, Retained},
-        transactions, Message,
+        transactions, GivenAnchor, Message,
     },
 };
 
@@ -98,6 +100,29 @@ fn actions_come_in_order_and_the_last_event_ends_the_work() {
         asked[1..],
         [marker, Command::Acknowledge(7), Command::Acknowledge(8)]
     );
+}
+
+/// STM-11.
+#[test]
+fn what_the_configuration_gives_is_durable_with_whatever_happens_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = SigningKey::from_seed(&[1; 32]);
+    let certificate = AnchorCertificate {
+        gateway: AccountId([1; 32]),
+        statement_key: key.verifying_key(),
+        serial: 41,
+    };
+    let signed = sign_message(Genesis([1; 32]), certificate, &key).unwrap();
+    let given = GivenAnchor {
+        signer: key.verifying_key(),
+        certificate: Unverified::from_wire(&signed.to_wire()).unwrap(),
+    };
+    let mut owner = owner(&directory, &Recorder::default()).first(Input::Anchor(given));
+    owner.turn(vec![Event::Input(Input::Tick)]).unwrap();
+    drop(owner);
+    let (_, journal) = open(&directory);
+    let retained = &journal.retained["keyward/v1/gateway/gw1/anchor"];
+    assert_eq!(retained.payload[..], signed.to_wire()[..]);
 }
 
 /// BRG-1, BRG-2, REQ-6.

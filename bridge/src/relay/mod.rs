@@ -50,6 +50,7 @@ use self::{
     statements::Author,
     transactions::{Command, Job, Outcome, Transactions},
 };
+pub use anchor::GivenAnchor;
 pub use tally::{GroupStatus, Status as RelayStatus, Tally};
 
 /// How long the broker may take to tell what it retains, in milliseconds.
@@ -87,6 +88,8 @@ pub enum Input {
     Answered(u64),
     /// A transaction ended.
     Ended(u64, Outcome),
+    /// The configuration certifies the statement key.
+    Anchor(GivenAnchor),
     /// Compare everything anew.
     Reconcile,
     /// Time has passed.
@@ -232,6 +235,7 @@ impl Relay {
             Input::Message(message) => self.on_message(message),
             Input::Answered(token) => self.broker.answered(token, self.now),
             Input::Ended(id, outcome) => self.on_ended(id, outcome),
+            Input::Anchor(given) => self.on_given_anchor(given),
             Input::Reconcile => {
                 self.act(Action::Refresh);
                 self.act(Action::Resubscribe);

@@ -1,10 +1,12 @@
-//! Anchor certificates in the gateway's branch (STM-11, TOP-5): who may leave one there, and for how long it stands.
+//! Anchor certificates (STM-11, TOP-5): who may leave one in the gateway's branch or give it to the bridge, and for how long it
+//! stands.
 
-use keyward_bridge::relay::{Input, Relay};
+use keyward_bridge::relay::{GivenAnchor, Input, Relay};
 use keyward_bridge_testing::{custody::OTHER, devices, numbers::Numbers, state::ACCOUNT, World};
 use keyward_crypto::SigningKey;
 use keyward_protocol::{
     beacon::AnchorCertificate,
+    signing::Unverified,
     topic::{ControlTopic, PREFIX},
     AccountId,
 };
@@ -19,13 +21,40 @@ fn new_key() -> SigningKey {
     SigningKey::from_seed(&[0x4e; 32])
 }
 
+/// For another statement key than the bridge has.
 fn certificate(gateway: AccountId, serial: u64, signer: &SigningKey) -> Vec<u8> {
+    certificate_of(&new_key(), gateway, serial, signer)
+}
+
+fn certificate_of(
+    key: &SigningKey,
+    gateway: AccountId,
+    serial: u64,
+    signer: &SigningKey,
+) -> Vec<u8> {
     let certificate = AnchorCertificate {
         gateway,
-        statement_key: new_key().verifying_key(),
+        statement_key: key.verifying_key(),
         serial,
     };
     devices::sign(certificate, signer)
+}
+
+/// The statement key that the bridge's was before, which nobody but devices knows any more.
+fn former_key() -> SigningKey {
+    SigningKey::from_seed(&[0x4f; 32])
+}
+
+/// For the statement key that the bridge has.
+fn own_certificate(serial: u64, signer: &SigningKey) -> Vec<u8> {
+    certificate_of(&devices::statement_key(), ACCOUNT, serial, signer)
+}
+
+fn given(certificate: &[u8], signer: &SigningKey) -> Input {
+    Input::Anchor(GivenAnchor {
+        signer: signer.verifying_key(),
+        certificate: Unverified::from_wire(certificate).unwrap(),
+    })
 }
 
 /// What stands when somebody has left this and everything has calmed down.
@@ -100,4 +129,75 @@ fn a_certificate_of_a_key_that_was_replaced_since_stays() {
     relay.handle(0, Input::Finalized(block));
     let wanted = relay.wanted();
     assert_eq!(wanted.get(&topic().to_topic(PREFIX)), Some(&left));
+}
+
+#[test]
+fn what_the_configuration_gives_stands_also_when_only_devices_know_who_signed_it() {
+    let mut world = settled();
+    let certificate = own_certificate(41, &former_key());
+    assert_eq!(stands(&mut world, &certificate), None, "from anybody");
+    world.input(given(&certificate, &former_key()));
+    world.calm_down();
+    assert_eq!(world.told(&topic()), Some(&certificate));
+    // Whatever is lost; it is given at every start.
+    world.restart();
+    world.broker.lose_everything();
+    world.calm_down();
+    assert_eq!(world.told(&topic()), Some(&certificate));
+    world.lose_journal();
+    world.input(given(&certificate, &former_key()));
+    world.published.clear();
+    world.calm_down();
+    assert_eq!(world.told(&topic()), Some(&certificate));
+    let again = topic().to_topic(PREFIX);
+    assert!(!world.published.contains(&again), "it was not missing");
+    assert_eq!(stands(&mut world, b"another"), Some(certificate));
+}
+
+/// The authority may have certified the same key since.
+#[test]
+fn what_the_configuration_gives_does_not_replace_what_is_newer() {
+    let mut world = settled();
+    let newer = own_certificate(50, &devices::authority_key());
+    assert_eq!(stands(&mut world, &newer).as_ref(), Some(&newer));
+    let older = own_certificate(41, &former_key());
+    world.input(given(&older, &former_key()));
+    world.calm_down();
+    assert_eq!(world.told(&topic()), Some(&newer));
+    let newest = own_certificate(51, &devices::authority_key());
+    world.input(given(&newest, &devices::authority_key()));
+    world.calm_down();
+    assert_eq!(world.told(&topic()), Some(&newest));
+}
+
+/// Who had stolen the former key has left the highest serial while the bridge had that key, too.
+#[test]
+fn what_the_configuration_gives_replaces_what_tells_another_key() {
+    let mut world = settled();
+    let stolen = devices::statement_key();
+    let theirs = certificate(ACCOUNT, u64::MAX, &stolen);
+    assert_eq!(stands(&mut world, &theirs).as_ref(), Some(&theirs));
+    let ours = own_certificate(41, &devices::authority_key());
+    world.input(given(&ours, &devices::authority_key()));
+    world.calm_down();
+    assert_eq!(world.told(&topic()), Some(&ours));
+}
+
+#[test]
+fn what_the_configuration_gives_wrongly_is_not_told() {
+    let mut world = settled();
+    let key = former_key();
+    for (certificate, signer) in [
+        // Not by who is said to have signed it.
+        (own_certificate(41, &key), new_key()),
+        (certificate(ACCOUNT, 41, &key), former_key()),
+        (
+            certificate_of(&devices::statement_key(), OTHER, 41, &key),
+            former_key(),
+        ),
+    ] {
+        world.input(given(&certificate, &signer));
+        world.calm_down();
+        assert_eq!(world.told(&topic()), None);
+    }
 }

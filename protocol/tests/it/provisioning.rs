@@ -1,7 +1,7 @@
 //! The files between a device and its authority (PRV-1): what is written is read, and nothing else is.
 
 use keyward_protocol::{
-    provisioning::{EnrolmentRequest, OwnerGateway, Provisioning},
+    provisioning::{AnchorFile, EnrolmentRequest, OwnerGateway, Provisioning},
     topic::TopicFilter,
     AccountId, AgreementKey, DeviceId, GatewayName, Genesis, VerifyingKey,
 };
@@ -63,6 +63,16 @@ fn a_provisioning_without_a_serial_is_read() {
     let read = serde_json::from_str::<Provisioning>(&without).unwrap();
     assert_eq!(read.gateway.anchor_serial, None);
     assert_eq!(serde_json::to_string(&read).unwrap(), without);
+}
+
+#[test]
+fn an_anchor_file_is_read_as_it_was_written() {
+    let file = AnchorFile {
+        signer: VerifyingKey([1; 32]),
+        certificate: "00".into(),
+    };
+    let text = serde_json::to_string(&file).unwrap();
+    assert_eq!(serde_json::from_str::<AnchorFile>(&text).unwrap(), file);
 }
 
 /// PRV-1.
