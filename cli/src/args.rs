@@ -77,7 +77,7 @@ pub enum Command {
     /// Groups: create, add and remove members, rotate keys
     #[command(subcommand)]
     Group(group::Command),
-    /// Gateways: list, make the keys of a new one
+    /// Gateways: list, make the keys of a new one, replace those of yours
     #[command(subcommand)]
     Gateway(gateway::Command),
     /// The council and the technical committee: propose, vote, close; upgrade the chain

@@ -1,4 +1,6 @@
-//! `keyward ca`: the certificate authority. Issuing works offline.
+//! `keyward ca`: the certificate authority. Issuing and certifying work offline.
+
+mod certify;
 
 use std::path::{Path, PathBuf};
 
@@ -51,6 +53,9 @@ Offline, the gateway comes from a file instead of the chain ('keyward gateway ow
 
   keyward ca issue --ca ca --request request.json --owner-file gw1.json --days 7 --out provisioning.json")]
     Issue(Issue),
+    /// Certify a gateway's new statement key, for devices that cannot follow it by the former one
+    #[command(after_help = certify::HELP)]
+    CertifyGateway(certify::CertifyGateway),
 }
 
 #[derive(Debug, Args)]
@@ -197,6 +202,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), CaFailed> {
             let issued = issue(&arguments, owner)?;
             context.output.show(&issued, issued_text);
         }
+        Command::CertifyGateway(arguments) => certify::run(&arguments, context).await?,
     }
     Ok(())
 }

@@ -1,21 +1,32 @@
 //! `keyward gateway`.
 
+mod replace_keys;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use keyward_chain_client::{account_to_ss58, Signer, SignerInvalid};
 use keyward_crypto::{AgreementSecret, SigningKey};
-use keyward_protocol::{view::GatewayView, AccountId, AgreementKey, VerifyingKey};
+use keyward_protocol::{
+    view::GatewayView, wire::WireInvalid, AccountId, AgreementKey, VerifyingKey,
+};
 use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
     chain::{ChainFailed, Context},
-    key_file::{self, WriteFailed},
-    output::{fields, name, table, Failure},
+    key_file::{self, SecretInvalid, WriteFailed},
+    output::{fields, name, table, Failure, UsageInvalid},
     owner_file::OwnerFile,
 };
+
+/// The secret that signs what devices are told, in a gateway's directory.
+const STATEMENT: &str = "statement.key";
+/// The secret that receives epoch secrets of co-custodians.
+const CUSTODY: &str = "custody.key";
+/// What others may know of them.
+const PUBLIC: &str = "public.json";
 
 /// Gateways: a node, a broker and a bridge.
 #[derive(Debug, Subcommand)]
@@ -36,6 +47,9 @@ for the council.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Give your gateway another statement key and custody key: make them, and have the chain take them
+    #[command(after_help = replace_keys::HELP)]
+    ReplaceKeys(replace_keys::ReplaceKeys),
     /// Write what a certificate authority without a node needs of a gateway
     #[command(after_help = "\
 It says at which block the gateway had its statement key: write it again when that key was replaced.
@@ -51,7 +65,7 @@ It says at which block the gateway had its statement key: write it again when th
     },
 }
 
-/// Why a gateway's keys were not made or shown.
+/// Why a gateway's keys were not made, replaced or shown.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayFailed {
     /// A file could not be written.
@@ -63,9 +77,56 @@ pub enum GatewayFailed {
     /// The new account could not be derived.
     #[error(transparent)]
     Signer(#[from] SignerInvalid),
+    /// A key file cannot be used.
+    #[error(transparent)]
+    Key(#[from] SecretInvalid),
+    /// The command line does not make sense.
+    #[error(transparent)]
+    Usage(#[from] UsageInvalid),
+    /// The account is no gateway's.
+    #[error("{address} is the account of no gateway on chain; sign with the gateway's own, --account-file DIR/account.key")]
+    NoGateway {
+        /// The account.
+        address: String,
+    },
+    /// The gateway may do nothing now.
+    #[error("gateway {gateway} is {status}, and may not replace its keys; ask the council: 'keyward council propose reinstate-gateway {gateway}'")]
+    NotActive {
+        /// Its short name.
+        gateway: String,
+        /// Suspended or expelled.
+        status: String,
+    },
+    /// The chain has other keys than those that were named.
+    #[error("the statement key on chain is {on_chain}, which is neither in {} nor in {}; name the directory of the present keys with --keys, or leave it out when they are lost", keys.display(), out.display())]
+    OtherKey {
+        /// The key on chain.
+        on_chain: VerifyingKey,
+        /// Where the present keys should be.
+        keys: PathBuf,
+        /// Where the new ones are.
+        out: PathBuf,
+    },
+    /// The certificate breaks a rule of its format.
+    #[error("the certificate cannot be written: {0}")]
+    Format(#[from] WireInvalid),
+    /// The certificate that is there is another.
+    #[error("{} does not certify the keys beside it by the key of --keys; move it away and run this again", path.display())]
+    OtherCertificate {
+        /// Which.
+        path: PathBuf,
+    },
 }
 
-impl Failure for GatewayFailed {}
+impl Failure for GatewayFailed {
+    fn is_usage(&self) -> bool {
+        match self {
+            Self::Usage(_) => true,
+            Self::Chain(error) => error.is_usage(),
+            _ => false,
+        }
+    }
+}
 
 /// What others may know of a gateway's keys: `public.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -79,6 +140,17 @@ pub struct PublicFile {
     pub statement_key: VerifyingKey,
     /// The key that other custodians seal secrets to.
     pub custody_key: AgreementKey,
+}
+
+impl PublicFile {
+    fn new(account: AccountId, statement: &SigningKey, custody: &AgreementSecret) -> Self {
+        Self {
+            account,
+            address: account_to_ss58(&account),
+            statement_key: statement.verifying_key(),
+            custody_key: custody.public(),
+        }
+    }
 }
 
 /// Runs the command.
@@ -97,6 +169,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), GatewayFaile
                 .output
                 .show(&public, |public| initialised(public, &out));
         }
+        Command::ReplaceKeys(arguments) => replace_keys::run(&arguments, context).await?,
         Command::OwnerFile { gateway, out } => {
             let owner = OwnerFile::look_up(&gateway, context).await?;
             key_file::write_public(&out, &owner)?;
@@ -139,16 +212,11 @@ pub fn initialise(directory: &Path) -> Result<PublicFile, GatewayFailed> {
     let signer = Signer::from_suri(&suri)?;
     key_file::make_directory(directory)?;
     key_file::write_secret(&directory.join("account.key"), &account)?;
-    key_file::write_secret(&directory.join("statement.key"), &statement.expose_seed())?;
-    key_file::write_secret(&directory.join("custody.key"), custody.expose())?;
+    key_file::write_secret(&directory.join(STATEMENT), &statement.expose_seed())?;
+    key_file::write_secret(&directory.join(CUSTODY), custody.expose())?;
     key_file::write_secret(&directory.join("store.key"), &seed())?;
-    let public = PublicFile {
-        account: signer.account(),
-        address: account_to_ss58(&signer.account()),
-        statement_key: statement.verifying_key(),
-        custody_key: custody.public(),
-    };
-    key_file::write_public(&directory.join("public.json"), &public)?;
+    let public = PublicFile::new(signer.account(), &statement, &custody);
+    key_file::write_public(&directory.join(PUBLIC), &public)?;
     Ok(public)
 }
 

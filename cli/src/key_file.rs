@@ -61,6 +61,23 @@ pub fn write_public<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), W
     write_new(path, format!("{text}\n").as_bytes(), 0o644)
 }
 
+/// As [`write_public`], whole or not at all: who is interrupted finds nothing under that name, and runs again.
+pub fn write_public_whole<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), WriteFailed> {
+    let incomplete = path.with_extension("incomplete");
+    match std::fs::remove_file(&incomplete) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(failed(&incomplete)(source))
+        }
+        _ => write_public(&incomplete, value)?,
+    }
+    if path.symlink_metadata().is_ok() {
+        return Err(WriteFailed::Exists {
+            path: path.to_owned(),
+        });
+    }
+    std::fs::rename(&incomplete, path).map_err(failed(path))
+}
+
 /// Writes a new file with a mode, whatever the process's mask. Never overwrites.
 pub fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteFailed> {
     let file = OpenOptions::new()
@@ -138,6 +155,22 @@ mod tests {
             Err(WriteFailed::Exists { .. })
         ));
         assert_eq!(*read_secret(&path).unwrap(), [1; 32]);
+    }
+
+    #[test]
+    fn what_an_interrupted_command_left_of_a_file_is_written_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("anchor.json");
+        std::fs::write(dir.path().join("anchor.incomplete"), "[1").unwrap();
+        write_public_whole(&path, &[1, 2]).unwrap();
+        assert_eq!(mode(&path), 0o644);
+        let text = || std::fs::read_to_string(&path).unwrap();
+        let before = text();
+        assert!(matches!(
+            write_public_whole(&path, &[3]),
+            Err(WriteFailed::Exists { .. })
+        ));
+        assert_eq!(text(), before);
     }
 
     /// KEY-9.

@@ -8,6 +8,7 @@
 //! | 1 | not done, or an audit found a conflict; the reason is on standard error |
 //! | 2 | the command line is not right |
 
+mod anchor;
 mod args;
 mod audit;
 mod ca;

@@ -8,7 +8,8 @@ use std::{
 
 use keyward_crypto::{sign::verify, AgreementSecret, SigningKey};
 use keyward_protocol::{
-    provisioning::{EnrolmentRequest, Provisioning},
+    beacon::AnchorCertificate,
+    provisioning::{AnchorFile, EnrolmentRequest, Provisioning},
     registration::Voucher,
     signing::Unverified,
     AccountId, Genesis,
@@ -107,6 +108,7 @@ impl Ran {
     }
 }
 
+const CERTIFY: &str = "ca certify-gateway --ca ca --owner-file gw1.json --out anchor.json";
 const ISSUE: &str = "ca issue --ca ca --request request.json --owner-file gw1.json --topic hsu0001 --out provisioning.json";
 
 /// REG-1, PRV-1, SIG-2.
@@ -136,6 +138,35 @@ fn an_issued_voucher_is_what_the_authority_signed_for_this_device_gateway_and_ch
     assert!(verify(for_another_chain, &Genesis([4; 32]), key).is_err());
 }
 
+/// STM-11: what the devices of a gateway whose statement key is lost believe is signed without a node.
+#[test]
+fn a_gateway_is_certified_offline_with_the_serial_that_its_devices_are_provisioned_with() {
+    let desk = Desk::with_authority();
+    let said = desk.keyward(CERTIFY).succeeds();
+    assert!(
+        said.contains("anchor_file = \"anchor.json\"") && said.contains("restart the bridge"),
+        "{said}"
+    );
+    let text = std::fs::read_to_string(desk.path("anchor.json")).unwrap();
+    let file: AnchorFile = serde_json::from_str(&text).unwrap();
+    let wire = hex::decode(&file.certificate).unwrap();
+    let certificate = Unverified::<AnchorCertificate>::from_wire(&wire).unwrap();
+    let certificate = verify(certificate, &GENESIS, &file.signer).unwrap();
+    desk.keyward(ISSUE).succeeds();
+    let text = std::fs::read_to_string(desk.path("provisioning.json")).unwrap();
+    let provisioning: Provisioning = serde_json::from_str(&text).unwrap();
+    assert_eq!(file.signer, provisioning.authority_key);
+    let expected = AnchorCertificate {
+        gateway: GATEWAY,
+        statement_key: provisioning.gateway.statement_key,
+        serial: 41,
+    };
+    assert_eq!(certificate.into_body(), expected);
+    assert_eq!(provisioning.gateway.anchor_serial, Some(41));
+    desk.keyward(CERTIFY)
+        .fails(1, &["anchor.json exists already"]);
+}
+
 /// A provisioning that does not say from when its key is could be taken back to an older one.
 #[test]
 fn an_owner_file_of_a_former_version_is_to_be_written_again() {
@@ -147,8 +178,24 @@ fn an_owner_file_of_a_former_version_is_to_be_written_again() {
         .unwrap()
         .remove("anchor_serial");
     desk.write("gw1.json", &owner.to_string(), 0o644);
-    desk.keyward(ISSUE)
-        .fails(1, &["gw1.json", "keyward gateway owner-file"]);
+    for line in [ISSUE, CERTIFY] {
+        let words = ["gw1.json", "keyward gateway owner-file"];
+        desk.keyward(line).fails(1, &words);
+    }
+}
+
+#[test]
+fn keys_that_the_chain_could_not_take_are_not_made() {
+    let desk = Desk::new();
+    desk.keyward("gateway init --out keys").succeeds();
+    let replace = "--account-file keys/account.key gateway replace-keys --keys keys --out";
+    desk.keyward(&format!("{replace} keys-2"))
+        .fails(1, &["ws://127.0.0.1:9", "start keyward-node"]);
+    assert!(!desk.path("keys-2").exists());
+    desk.keyward(&format!("{replace} keys"))
+        .fails(2, &["--out", "--keys"]);
+    desk.keyward("gateway replace-keys --out keys-2")
+        .fails(2, &["--account-file"]);
 }
 
 #[test]
@@ -157,6 +204,7 @@ fn json_is_one_valid_value_and_nothing_else() {
     for line in [
         "--json ca init --id other-ca --out other",
         &format!("--json {ISSUE}"),
+        &format!("--json {CERTIFY}"),
         "--json gateway init --out gateway",
     ] {
         let ran = desk.keyward(line);
@@ -192,6 +240,8 @@ fn no_secret_is_printed_or_stands_in_a_public_file() {
         "gateway init --out gateway",
         ISSUE,
         ISSUE,
+        CERTIFY,
+        "--account-file gateway/account.key gateway replace-keys --keys gateway --out gateway-2",
         "--account-file gateway/account.key device list",
         "--account-file gateway/account.key group rotate hsu0001",
         "--account-file gateway/store.key council close 3f1c",
@@ -206,6 +256,7 @@ fn no_secret_is_printed_or_stands_in_a_public_file() {
         "ca/authority.json",
         "gateway/public.json",
         "provisioning.json",
+        "anchor.json",
     ] {
         said += &std::fs::read_to_string(desk.path(file)).unwrap();
     }
