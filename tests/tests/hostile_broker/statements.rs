@@ -236,8 +236,9 @@ async fn replayed_control_messages_change_nothing(scene: &Scene, yesterday: &Hel
     let key = scene.network.gateway.statement_key;
     let genuine = certificate(scene, key, SERIAL, &authority)?;
     operator.publish(&anchor, &genuine, true).await?;
-    let accepted = format!("serial {SERIAL}");
-    notes(&scene.network, READER, said, ("owner-key", &accepted), 1).await?;
+    let serial = format!("serial {SERIAL}");
+    let is_new = ("owner-key", serial.as_str());
+    notes(&scene.network, READER, said, is_new, 1).await?;
     let before = scene.known(READER).await?;
 
     let said = noted(&scene.network, READER)?;
