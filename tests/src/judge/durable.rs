@@ -13,7 +13,7 @@ use keyward_protocol::{
 use super::{
     evidence::{Group, Happened},
     opening,
-    record::{is_final, Record, Spot},
+    record::{is_final, Record, Spot, BRIDGE},
     Conviction,
 };
 
@@ -66,7 +66,10 @@ fn requests(record: &Record, over: u64, quiet: u64) -> Vec<Conviction> {
             continue;
         };
         let answered = responses().any(|(_, response)| is_final(response));
-        if !answered && !is_excused(record, since.at, over, quiet) {
+        if !answered
+            && !may_be_unheard(record, &request.device, since.at)
+            && !is_excused(record, since.at, over, quiet)
+        {
             convictions.push(Conviction {
                 rule: RULE,
                 what: format!(
@@ -92,6 +95,19 @@ fn requests(record: &Record, over: u64, quiet: u64) -> Vec<Conviction> {
         }
     }
     convictions
+}
+
+/// Whether the last word may have been said to nobody, and not for nothing: the broker died under a running bridge, and what was asked
+/// is on chain. The bridge does not keep the word for who does not ask again.
+fn may_be_unheard(record: &Record, device: &DeviceId, since: u64) -> bool {
+    let mut faults = record.faults.iter();
+    is_registered(record, device)
+        && faults.any(|(spot, part, happened)| {
+            part == "broker"
+                && [Happened::Killed, Happened::Died].contains(happened)
+                && spot.at >= since
+                && record.runs_at(BRIDGE, spot.at)
+        })
 }
 
 fn is_registered(record: &Record, device: &DeviceId) -> bool {

@@ -25,6 +25,25 @@ fn a_request_that_the_bridge_acknowledged_must_be_answered() {
     story(Some(Status::Accepted)).is_convicted_of("durable", "never gave its last word");
 }
 
+/// It is said once, to whoever is there; what it says is on chain for all that.
+#[test]
+fn the_last_word_may_be_lost_with_the_broker_and_the_registration_may_not() {
+    let story = |device: &str, killed: u64, with_the_bridge: bool| {
+        Story::with(|story| {
+            story.asks(time(5), device);
+            if with_the_bridge {
+                story.fault(killed, "bridge", Happened::Killed);
+            }
+            story.fault(killed, "broker", Happened::Killed);
+        })
+    };
+    story("p", time(6), false).is_acquitted();
+    let never = "never gave its last word";
+    story("p", time(4), false).is_convicted_of("durable", never);
+    story("n", time(6), false).is_convicted_of("durable", never);
+    story("p", time(6), true).is_convicted_of("durable", never);
+}
+
 /// A journal from before the request has lost it.
 #[test]
 fn a_request_may_be_lost_with_the_journal() {
