@@ -97,17 +97,14 @@ fn requests(record: &Record, over: u64, quiet: u64) -> Vec<Conviction> {
     convictions
 }
 
-/// Whether the last word may have been said to nobody, and not for nothing: the broker died under a running bridge, and what was asked
-/// is on chain. The bridge does not keep the word for who does not ask again.
+/// Whether the last word may have been said to nobody, and not for nothing: the broker died, what was asked is on chain, and the bridge
+/// ran all the time, so that it forgot nothing. It does not keep the word for who does not ask again.
 fn may_be_unheard(record: &Record, device: &DeviceId, since: u64) -> bool {
-    let mut faults = record.faults.iter();
-    is_registered(record, device)
-        && faults.any(|(spot, part, happened)| {
-            part == "broker"
-                && [Happened::Killed, Happened::Died].contains(happened)
-                && spot.at >= since
-                && record.runs_at(BRIDGE, spot.at)
-        })
+    let died = |part| {
+        let kinds = [Happened::Killed, Happened::Died];
+        record.happened(part, &kinds, since, u64::MAX)
+    };
+    is_registered(record, device) && died("broker") && !died(BRIDGE)
 }
 
 fn is_registered(record: &Record, device: &DeviceId) -> bool {

@@ -250,16 +250,6 @@ impl Record {
         })
     }
 
-    /// Whether a part that restarts ran at a time.
-    pub fn runs_at(&self, part: &str, at: u64) -> bool {
-        let dead = |happened| [Happened::Killed, Happened::Died].contains(happened);
-        let mut faults = self.faults.iter().rev();
-        let last = faults.find(|(spot, named, happened)| {
-            named == part && spot.at <= at && (dead(happened) || *happened == Happened::Started)
-        });
-        last.is_none_or(|(_, _, happened)| !dead(happened))
-    }
-
     /// Whether a device's program subscribes at the end: it is connected.
     pub fn is_subscribed(&self, device: &DeviceId) -> bool {
         let mut runs = self.runs.iter();

@@ -28,20 +28,23 @@ fn a_request_that_the_bridge_acknowledged_must_be_answered() {
 /// It is said once, to whoever is there; what it says is on chain for all that.
 #[test]
 fn the_last_word_may_be_lost_with_the_broker_and_the_registration_may_not() {
-    let story = |device: &str, killed: u64, with_the_bridge: bool| {
+    let story = |device: &str, killed: u64, bridge_killed: Option<u64>| {
         Story::with(|story| {
             story.asks(time(5), device);
-            if with_the_bridge {
-                story.fault(killed, "bridge", Happened::Killed);
+            if let Some(at) = bridge_killed {
+                story.fault(at, "bridge", Happened::Killed);
             }
             story.fault(killed, "broker", Happened::Killed);
         })
     };
-    story("p", time(6), false).is_acquitted();
+    story("p", time(6), None).is_acquitted();
+    story("p", time(6), Some(time(4))).is_acquitted();
     let never = "never gave its last word";
-    story("p", time(4), false).is_convicted_of("durable", never);
-    story("n", time(6), false).is_convicted_of("durable", never);
-    story("p", time(6), true).is_convicted_of("durable", never);
+    story("p", time(4), None).is_convicted_of("durable", never);
+    story("n", time(6), None).is_convicted_of("durable", never);
+    // Whoever was killed may have forgotten it, whenever that was.
+    story("p", time(6), Some(time(6))).is_convicted_of("durable", never);
+    story("p", time(6), Some(time(7))).is_convicted_of("durable", never);
 }
 
 /// A journal from before the request has lost it.
