@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use keyward_test_ports::free_port;
 use rustix::process::{kill_process, Pid, Signal};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,16 +18,11 @@ struct Place {
     admin: u16,
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 impl Place {
     fn new() -> Self {
         let place = Self {
             directory: tempfile::tempdir().unwrap(),
-            admin: free_port(),
+            admin: free_port().unwrap(),
         };
         for (name, byte) in [
             ("account", "1a"),
@@ -45,7 +41,7 @@ impl Place {
     }
 
     fn configure(&self, admin: u16) {
-        let (node, broker) = (free_port(), free_port());
+        let (node, broker) = (free_port().unwrap(), free_port().unwrap());
         let text = format!(
             "[chain]\nurl = \"ws://127.0.0.1:{node}\"\naccount_key_file = \"account.key\"\n\
              [gateway]\nstatement_key_file = \"statement.key\"\ncustody_key_file = \"custody.key\"\n\
@@ -201,7 +197,7 @@ fn a_second_bridge_on_the_same_journal_is_refused_also_after_a_kill_only_while_t
     let place = Place::new();
     let mut bridge = place.run();
     place.status();
-    place.configure(free_port());
+    place.configure(free_port().unwrap());
     let output = place.output("run");
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");

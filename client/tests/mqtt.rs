@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
-use broker::{connection, free_port, Broker};
+use broker::{connection, Broker};
 
 use keyward_client::agent::{
     link::{Interest, Link, LinkEvent, NotPublished, Publication, Received},
     mqtt::Mqtt,
 };
+use keyward_test_ports::free_port;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -297,7 +298,7 @@ async fn an_encrypted_address_never_gets_a_plain_word_and_never_connects_to_a_pl
 async fn an_encrypted_connection_needs_the_right_authority() {
     let (ours, foreign) = (certificate_authority(), certificate_authority());
     let path = ours.path().display();
-    let tls = free_port();
+    let tls = free_port().unwrap();
     let _broker = Broker::start(&format!(
         "listener {tls} 127.0.0.1\ncertfile {path}/ca.pem\nkeyfile {path}/ca.key\n"
     ));

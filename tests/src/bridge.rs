@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Result};
+use keyward_test_ports::free_port;
 
 use crate::{
-    place::{free_port, make_directory, write_secret, Place},
+    place::{make_directory, write_secret, Place},
     process::{self, binary, command, find, Process, Ran},
     rpc,
     wait::{eventually, seconds},

@@ -6,10 +6,11 @@ use std::{
 };
 
 use anyhow::Result;
+use keyward_test_ports::free_port;
 
 use crate::{
     mqtt::{Address, Client, Login},
-    place::{free_port, make_directory, write_secret, Place},
+    place::{make_directory, write_secret, Place},
     process::{self, command, find_system, Process},
     wait::{eventually, seconds},
 };

@@ -7,12 +7,13 @@ use anyhow::{ensure, Context, Result};
 use futures::future::try_join_all;
 use keyward_chain_client::{Call, Client, Signer, Validators};
 use keyward_protocol::AccountId;
+use keyward_test_ports::free_port;
 
 use crate::{
     council,
     height::{self, Height},
     machine::{GatewayPlan, Machine},
-    place::{free_port, Place},
+    place::Place,
     process::{self, binary, command, find},
     wait::{eventually, seconds},
 };

@@ -8,11 +8,12 @@ use std::{
 
 use anyhow::{ensure, Context, Result};
 use keyward_chain_client::{Client, Signer};
+use keyward_test_ports::free_port;
 use serde_json::json;
 
 use crate::{
     height::{self, Height},
-    place::{free_port, make_directory, new_seed, write_secret, Place},
+    place::{make_directory, new_seed, write_secret, Place},
     rpc,
     unit::Service,
     wait::seconds,

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use keyward_chain_client::Client;
+use keyward_test_ports::free_port;
 use serde_json::json;
 
 use crate::{
-    place::{free_port, Place},
+    place::Place,
     process::{binary, command, find, Process},
     rpc,
     wait::{eventually, seconds},

@@ -1,20 +1,14 @@
-//! Where a network lives: one directory that only its owner may enter, and free ports of the loopback address.
+//! Where a network lives: one directory that only its owner may enter.
 
 use std::{
-    collections::BTreeSet,
     fs::{DirBuilder, OpenOptions},
     io::Write,
-    net::TcpListener,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
-
-/// Ports that this process gave out already: a port is free again as soon as it was found.
-static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// A directory for everything, removed when dropped.
 #[derive(Debug)]
@@ -94,16 +88,4 @@ pub fn copy_directory(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A port of the loopback address that nothing uses and that was not given out before.
-pub fn free_port() -> Result<u16> {
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    loop {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port")?;
-        let port = listener.local_addr()?.port();
-        if given.insert(port) {
-            return Ok(port);
-        }
-    }
 }

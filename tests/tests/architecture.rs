@@ -72,9 +72,11 @@ const EDGES: &[(&str, &[&str])] = &[
             "keyward-chain-client",
             "keyward-client",
             "keyward-next-runtime",
+            "keyward-test-ports",
         ],
     ),
     ("keyward-next-runtime", &[]),
+    ("keyward-test-ports", &[]),
 ];
 
 /// What a crate must never see, however far down. A trailing `*` stands for any ending.

@@ -4,12 +4,13 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{bail, ensure, Context, Result};
+use keyward_test_ports::free_port;
 use keyward_tests::{
     alerts::{self, MetricsPage},
     height,
     machine::Machine,
     page::{self, Block},
-    place::{copy_directory, free_port, make_directory, Place},
+    place::{copy_directory, make_directory, Place},
     process::{binary, find, Process},
     rpc,
     shell::Shell,

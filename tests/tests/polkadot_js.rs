@@ -7,10 +7,11 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use keyward_test_ports::free_port;
 use keyward_tests::{
     height,
     network::{silently, Network, Plan},
-    place::{free_port, new_seed, write_secret, Place},
+    place::{new_seed, write_secret, Place},
     play::Play,
     process::{binary, command, find, find_system, run, Process},
     scenario::{Scenario, PAPER},

@@ -27,6 +27,7 @@ use keyward_bridge::{
 };
 use keyward_crypto::{SigningKey, WrappingKey};
 use keyward_protocol::{limits, AccountId, Digest, Genesis};
+use keyward_test_ports::free_port;
 use rand_core::OsRng;
 use rumqttc::{AsyncClient, MqttOptions, Packet, PublishOptions, QoS};
 use tokio::sync::mpsc;
@@ -47,7 +48,7 @@ struct Mosquitto {
 impl Mosquitto {
     fn start(extra: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let port = free_port();
+        let port = free_port().unwrap();
         let config = format!("listener {port} 127.0.0.1\nuser root\n{extra}");
         std::fs::write(directory.path().join("mosquitto.conf"), config).unwrap();
         let child = spawn(directory.path());
@@ -105,11 +106,6 @@ impl Drop for Mosquitto {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 fn spawn(directory: &Path) -> Child {

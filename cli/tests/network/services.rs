@@ -1,11 +1,12 @@
 //! What was written for bridge, systemd and Mosquitto is what they understand.
 
 use std::{
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+use keyward_test_ports::free_port;
 
 use crate::desk::{program, Desk, Ran, LOCAL};
 
@@ -85,9 +86,7 @@ impl Drop for Running {
 
 /// A network whose first gateway's broker has a free port; and the broker, started by its unit's command.
 fn broker(desk: &Desk) -> Option<(Running, u16)> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = free_port().unwrap();
     desk.network(&LOCAL.replace("18831", &port.to_string()))?
         .ends(0, &[]);
     let machine = "net/machines/acme-1";

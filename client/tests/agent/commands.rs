@@ -4,10 +4,11 @@ use std::{process::Command, time::Instant};
 
 use keyward_client::agent::link::{Link as _, LinkEvent, Publication};
 use keyward_protocol::{policy::Policy, request::Refusal, topic::PREFIX, Role};
+use keyward_test_ports::free_port;
 use serde_json::Value;
 
 use crate::{
-    broker::{free_port, Broker},
+    broker::Broker,
     gateway::{Answer, Gateway},
     scene::{agent, done, said, Device, Scene, PATIENCE, TOPIC},
 };
@@ -194,7 +195,7 @@ async fn a_provisioning_of_another_device_is_refused_before_anything_is_sent() {
 async fn without_a_broker_a_device_gives_up_in_time_and_says_why() {
     let broker = Broker::start("");
     let gateway = Gateway::serve(&broker.connection(), TOPIC, Answer::Enrols).await;
-    let device = Device::init("1111", free_port());
+    let device = Device::init("1111", free_port().unwrap());
     let began = Instant::now();
     let failed = device.enrol(&gateway, "1").await;
     assert_eq!(failed.status.code(), Some(8), "{}", said(&failed));

@@ -1,12 +1,12 @@
 //! A real Mosquitto, for one test.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
 use keyward_client::agent::{address::Connection, mqtt::Mqtt};
+use keyward_test_ports::free_port;
 
 /// A broker in a directory of its own; killed when dropped.
 pub struct Broker {
@@ -19,7 +19,7 @@ impl Broker {
     /// Starts one, with more lines in its configuration.
     pub fn start(more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let port = free_port();
+        let port = free_port().unwrap();
         let path = directory.path().display();
         let configuration = format!(
             "listener {port} 127.0.0.1\nuser root\nallow_anonymous true\npersistence true\n\
@@ -87,15 +87,6 @@ fn spawn(directory: &Path) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
-}
-
-/// A port of the loopback address that nothing listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// How to get to a port of the loopback address.
