@@ -79,9 +79,9 @@ impl Relay {
             DeviceStatus::Active => statements::device_groups(fleet, device),
             DeviceStatus::Suspended | DeviceStatus::Revoked => Vec::new(),
         };
-        let fingerprint = self
-            .author()
-            .fingerprint(&(&device.device, device.key_version, &groups));
+        // Said anew by each start: of an older copy of the journal nothing tells what was said since, and with which revisions.
+        let said = (&device.device, device.key_version, &groups, self.began);
+        let fingerprint = self.author().fingerprint(&said);
         let Some(head) = self.head else {
             return topic;
         };

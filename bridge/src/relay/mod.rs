@@ -158,6 +158,8 @@ pub struct Relay {
     journal: Journal,
     fleet: Option<Fleet>,
     head: Option<Head>,
+    /// The first block that was seen.
+    began: Option<u32>,
     broker: Broker,
     connected_at: Option<u64>,
     transactions: Transactions,
@@ -203,6 +205,7 @@ impl Relay {
             journal,
             fleet: None,
             head: None,
+            began: None,
             broker: Broker::default(),
             connected_at: None,
             transactions: Transactions::default(),
@@ -273,6 +276,7 @@ impl Relay {
             block: block.block,
             time_ms: block.time_ms,
         });
+        self.began.get_or_insert(number);
         self.change(Change::Cursor(block.block));
         let changed = block.fleet.is_some();
         if let Some(fleet) = block.fleet {

@@ -7,6 +7,7 @@ mod expect;
 mod lifecycle;
 mod memory;
 mod refusals;
+mod restored;
 
 use keyward_bridge_testing::{
     custody::OTHER,
