@@ -87,13 +87,8 @@ impl Relay {
 
     /// The commitment for an epoch. Its secret is drawn once and never replaced: a transaction with it may still land (BRG-1).
     fn secret_for(&mut self, group: &GroupId, epoch: u32) -> Commitment {
-        if let Some(mut held) = self.journal.secrets.get(&(group.clone(), epoch)).cloned() {
-            let commitment = held.commitment;
-            // The group was another's meanwhile: its time as a past one has not begun.
-            if held.retired_ms.take().is_some() {
-                self.change(Change::Secret(group.clone(), epoch, held));
-            }
-            return commitment;
+        if let Some(held) = self.journal.secrets.get(&(group.clone(), epoch)) {
+            return held.commitment;
         }
         let secret = generate_secret(&mut *self.rng);
         let (genesis, account) = (self.home.genesis, self.home.account);
@@ -178,7 +173,8 @@ impl Relay {
         }
     }
 
-    /// Notes which secrets belong to past epochs, and erases those that nobody may need any more.
+    /// Notes which secrets belong to past epochs, and erases those that nobody may need any more. Where the group was another's
+    /// meanwhile, the time of an epoch that is not past has not begun.
     pub(super) fn age_secrets(&mut self) {
         let (Some(fleet), Some(head)) = (self.fleet.take(), self.head) else {
             return;
@@ -186,11 +182,17 @@ impl Relay {
         let mut changes = Vec::new();
         for ((id, epoch), held) in &self.journal.secrets {
             let group = fleet.groups.get(id);
-            if may_erase(group, *epoch, held, head.time_ms) {
-                changes.push(Change::Erase(id.clone(), *epoch));
-            } else if held.retired_ms.is_none() && is_past(group, *epoch) {
-                changes.push(Change::Retire(id.clone(), *epoch, head.time_ms));
-            }
+            let (id, epoch, is_past) = (id.clone(), *epoch, is_past(group, *epoch));
+            changes.push(match held.retired_ms {
+                _ if may_erase(group, epoch, held, head.time_ms) => Change::Erase(id, epoch),
+                None if is_past => Change::Retire(id, epoch, head.time_ms),
+                Some(_) if !is_past => {
+                    let mut held = held.clone();
+                    held.retired_ms = None;
+                    Change::Secret(id, epoch, held)
+                }
+                _ => continue,
+            });
         }
         changes.into_iter().for_each(|change| self.change(change));
         self.fleet = Some(fleet);

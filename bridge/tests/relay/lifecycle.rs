@@ -274,11 +274,32 @@ fn a_former_custodian_clears_what_it_said_and_a_new_one_takes_over() {
     world.calm_down();
     expect::all(&world);
     assert!(world.grant(&group(0), &device(0), 1).is_some());
-    // What was drawn before and serves only now has not begun to age.
-    let current = epoch(&world);
+    assert_current_is_young(&world);
+}
+
+/// KEY-8: what was drawn before and serves only now has not begun to age.
+fn assert_current_is_young(world: &World) {
+    let current = epoch(world);
     let ahead = world.journal.secrets.iter();
     let mut ahead = ahead.filter(|((_, epoch), _)| *epoch >= current);
     assert!(ahead.all(|(_, held)| held.retired_ms.is_none()));
+}
+
+/// KEX-4: a commitment may land when the group has gone and come back since it was sent.
+#[test]
+fn an_epoch_that_begins_when_its_group_has_come_back_has_not_begun_to_age() {
+    let mut world = settled();
+    for custodian in [OTHER, ACCOUNT, OTHER] {
+        let chain = &mut world.chain;
+        chain.apply(|state| state.set_custodians(&group(0), &[custodian]));
+        world.seal(0);
+        world.look();
+    }
+    let chain = &mut world.chain;
+    chain.apply(|state| state.set_custodians(&group(0), &[ACCOUNT]));
+    world.calm_down();
+    assert_current_is_young(&world);
+    expect::all(&world);
 }
 
 /// KEY-8: what a former custodian still held is erased after the usual history, and all of a closed group at once.
