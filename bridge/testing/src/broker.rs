@@ -22,6 +22,8 @@ pub struct Broker {
     /// What the broker has sent and the bridge has not received yet.
     to_bridge: VecDeque<Input>,
     connected: bool,
+    /// The line is dead, and nobody has noticed.
+    is_dead: bool,
     next: u64,
 }
 
@@ -51,12 +53,26 @@ impl Broker {
         }
     }
 
+    /// The line dies without a word: what is sent on it waits, until somebody notices and disconnects.
+    pub fn fall_silent(&mut self) {
+        self.is_dead = self.connected;
+    }
+
+    /// It acknowledges again, and who waits on a dead line notices.
+    pub fn recover(&mut self) {
+        self.is_mute = false;
+        if self.is_dead {
+            self.disconnect(0, true);
+        }
+    }
+
     /// The connection breaks; the broker received this many of the messages on the line. `told`: whether the bridge lives
     /// to hear of it.
     pub fn disconnect(&mut self, received: usize, told: bool) {
         if !self.connected {
             return;
         }
+        self.is_dead = false;
         for _ in 0..received {
             self.receive();
         }
@@ -86,6 +102,9 @@ impl Broker {
 
     /// The broker receives the next message of the bridge.
     pub fn receive(&mut self) -> bool {
+        if self.is_dead {
+            return false;
+        }
         match self.to_broker.pop_front() {
             None => return false,
             Some(Command::Publish(publish)) => {
@@ -106,7 +125,10 @@ impl Broker {
 
     /// The bridge hears what the broker sent next.
     pub fn hear(&mut self) -> Option<Input> {
-        self.to_bridge.pop_front()
+        match self.is_dead {
+            true => None,
+            false => self.to_bridge.pop_front(),
+        }
     }
 
     /// Somebody publishes a retained message; empty: deletes it.

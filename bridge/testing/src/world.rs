@@ -399,7 +399,7 @@ impl<W: Witness> World<W> {
 
     /// Nothing goes wrong any more, until nothing happens any more.
     pub fn calm_down(&mut self) {
-        self.broker.is_mute = false;
+        self.broker.recover();
         let mut quiet = 0;
         for _ in 0..600 {
             self.round();

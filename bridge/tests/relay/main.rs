@@ -52,6 +52,7 @@ enum Event {
     Overwrite(Index),
     Delete(Index),
     Mute(bool),
+    Silence,
     Foreign(u8),
     Whisper(Index, bool),
     Restart,
@@ -116,6 +117,7 @@ fn mishap() -> impl Strategy<Value = Event> {
         3 => any::<Index>().prop_map(Event::Overwrite),
         2 => any::<Index>().prop_map(Event::Delete),
         1 => any::<bool>().prop_map(Event::Mute),
+        1 => Just(Event::Silence),
         1 => any::<u8>().prop_map(Event::Foreign),
         2 => (any::<Index>(), any::<bool>()).prop_map(|(at, right)| Event::Whisper(at, right)),
         1 => Just(Event::Reconcile),
@@ -173,6 +175,7 @@ fn happen(world: &mut World, event: Event) {
         | Event::Overwrite(..)
         | Event::Delete(..)
         | Event::Mute(..)
+        | Event::Silence
         | Event::Foreign(..)
         | Event::Whisper(..)
         | Event::LoseJournal
@@ -266,6 +269,7 @@ fn go_wrong(world: &mut World, event: Event) {
             }
         }
         Event::Mute(is_mute) => world.broker.is_mute = is_mute,
+        Event::Silence => world.broker.fall_silent(),
         Event::Whisper(at, right) => whisper(world, at, right),
         Event::Foreign(number) => {
             let topic = match number % 3 {
