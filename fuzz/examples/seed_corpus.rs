@@ -408,6 +408,33 @@ const RELAYS: &[(&str, &str)] = &[
     ("whispers", "Write 1 2 Round Write 1 2 Write 2 2 Round Write 1 4 Round Write 1 4 Write 2 4 Round"),
     ("broker", "Connection 129 Connection 0 Connection 250 Round Write 0 3 Connection 128 Round"),
     ("gateway", "Call 224 Round Ask 12 Round Call 232 Round Call 224"),
+    (
+        "custodians",
+        "Custody 0 Round Custody 128 Custody 128 Round Call 104 Round Call 104 Round Call 104 Round Call 104 Round Call 104 Round Acknowledge 0x20 Call 104 Round Call 104 Round",
+    ),
+    (
+        "handed-over",
+        "Custody 56 Custody 128 Round Round Call 74 Round Custody 88 Round Round Custody 0 Custody 128 Round Custody 88 Round",
+    ),
+    (
+        "handed-back",
+        "Custody 56 Seal 0 Look Custody 88 Seal 0 Look Custody 56 Seal 0 Look Custody 88 Seal 0 Seal 3 Look Round",
+    ),
+    ("administered", "Custody 184 Round LoseJournal Round Round Round Round Round Custody 0 Call 104 Custody 128 LoseJournal Round"),
+    (
+        "transferred",
+        "Custody 216 Round Acknowledge 0x20 Call 104 Round Custody 240 Round Custody 218 Custody 242 Round",
+    ),
+    ("restored", "Backup Call 104 Round Call 104 Round Restore Round Round"),
+    ("restored-same", "Backup Call 186 Round Round Call 202 Restore Round"),
+    ("restored-late", "Backup Call 104 Seal 0 Look Restore Seal 3 Look Round Acknowledge 0x20 Restore Round"),
+    (
+        "restored-twice",
+        "Backup Call 104 Round Restore Kill 66 Round Backup Custody 0 Custody 128 Round Restore Custody 184 Call 104 Round Restore Round",
+    ),
+    ("mute", "Mute 0 Call 104 Round Round Tick 3 Tick 3 Tick 1 Connection 129 Round Round Mute 128 Round"),
+    ("mute-strangers", "Mute 0 Write 1 2 Round Write 1 2 Round Tick 0 Tick 0 Tick 2 Write 0 3 Round Mute 128 Round"),
+    ("dead", "Mute 255 Call 104 Round Tick 3 Round Connection 130 Round Mute 192 Call 72 Round Tick 3 Mute 128 Round"),
 ];
 
 fn relays() {

@@ -10,8 +10,8 @@ pub trait Witness {
     /// The process began again.
     fn on_start(&mut self) {}
 
-    /// Something comes to the bridge.
-    fn on_input(&mut self, _input: &Input) {}
+    /// Something comes to the bridge, at this time of the process's clock, in milliseconds.
+    fn on_input(&mut self, _now: u64, _input: &Input) {}
 
     /// A change is about to become durable. `genuine`: unless a message caused it that no device ever said.
     fn on_change(&mut self, _journal: &Journal, _change: &Change, _genuine: bool) {}

@@ -172,7 +172,7 @@ impl<W: Witness> World<W> {
 
     /// Tells the relay what happened, and does what it says.
     pub fn input(&mut self, input: Input) {
-        self.witness.on_input(&input);
+        self.witness.on_input(self.now, &input);
         let genuine = self.hear_of(&input);
         let effects = self.relay.handle(self.now, input);
         let death = self.death.take();

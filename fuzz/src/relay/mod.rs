@@ -1,14 +1,17 @@
-//! A bridge's relay as a state machine (`keyward_bridge::relay`): bytes decide what governance does, which transactions
-//! land and when, what the broker loses and strangers write into it, what devices and forgers say, and where the process
-//! dies. The [`judge`] finds the rules of `docs/protocol.md` kept at every step, and, when everything has calmed down, the
-//! broker as finalized state says.
+//! A bridge's relay as a state machine (`keyward_bridge::relay`): bytes decide what governance and the other custodian do, which
+//! transactions land and when, what the broker loses, does not answer, and strangers write into it, what devices and forgers say,
+//! where the process dies, and when an old copy of its journal comes into use. The [`judge`] finds the rules of `docs/protocol.md`
+//! kept at every step, and [`calm`], when everything has calmed down, the broker as finalized state says.
 
+pub mod calm;
 pub mod judge;
+pub mod pauses;
 
 use keyward_bridge::relay::Input;
 use keyward_bridge_testing::{
+    custody::OTHER,
     devices::{self, device, group},
-    state::State,
+    state::{State, ACCOUNT},
     world::Death,
 };
 use keyward_protocol::{request::Ask, topic::PREFIX, Commitment, Role};
@@ -61,11 +64,19 @@ pub enum Op {
     Write,
     /// The operator has everything compared anew.
     Reconcile,
+    /// Groups and devices go to another gateway, or come back, and it commits to epochs.
+    Custody,
+    /// Somebody copies the journal.
+    Backup,
+    /// The copy comes into use.
+    Restore,
+    /// The broker stops acknowledging, begins again, or the line to it is dead.
+    Mute,
 }
 
 impl Op {
-    /// All of them, in the order of their bytes.
-    pub const ALL: [Self; 18] = [
+    /// All of them, in the order of their bytes: others come behind them, so that inputs go on meaning what they meant.
+    pub const ALL: [Self; 22] = [
         Self::Round,
         Self::Call,
         Self::Seal,
@@ -84,6 +95,10 @@ impl Op {
         Self::Raw,
         Self::Write,
         Self::Reconcile,
+        Self::Custody,
+        Self::Backup,
+        Self::Restore,
+        Self::Mute,
     ];
 }
 
@@ -110,8 +125,7 @@ pub fn relay(data: &[u8]) {
 
 fn calm_down(world: &mut World) {
     world.calm_down();
-    let retained = &world.broker.retained;
-    judge::check_calm(&world.chain.finalized, &world.journal, retained);
+    calm::check(world);
 }
 
 fn happen(world: &mut World, op: Op, choices: &mut Choices<'_>) {
@@ -149,12 +163,25 @@ fn happen(world: &mut World, op: Op, choices: &mut Choices<'_>) {
         Op::Forge | Op::Raw => forge(world, op, choices),
         Op::Write => write(world, choices),
         Op::Reconcile => world.input(Input::Reconcile),
+        Op::Custody => entrust(world, choices.byte()),
+        Op::Backup => world.backup(),
+        Op::Restore => world.restore(),
+        Op::Mute => match choices.byte() {
+            0..=127 => world.broker.is_mute = true,
+            128..=191 => world.broker.recover(),
+            _ => world.broker.fall_silent(),
+        },
     }
 }
 
+/// Whether groups have gone through so many epochs that the next ones would push the first out of the chain's record.
+fn is_old(world: &World) -> bool {
+    let groups = world.chain.finalized.groups.values();
+    groups.map(|group| group.view.epoch).max() > Some(48)
+}
+
 fn govern(world: &mut World, how: u8) {
-    let epochs = world.chain.finalized.groups.values();
-    if epochs.map(|group| group.view.epoch).max() > Some(48) {
+    if is_old(world) {
         return;
     }
     let (group, device) = (
@@ -180,6 +207,27 @@ fn govern(world: &mut World, how: u8) {
         27 => state.revoke(&device),
         28 => state.set_gateway(false),
         _ => state.set_gateway(true),
+    });
+}
+
+/// Who serves a group, administers it, or owns a device; and what the other gateway does with it.
+fn entrust(world: &mut World, how: u8) {
+    if is_old(world) {
+        return;
+    }
+    let (group, device) = (
+        group(usize::from(how & 1)),
+        device(usize::from(how >> 1 & 3)),
+    );
+    world.chain.apply(|state| match how >> 3 {
+        0..=6 => state.set_custodians(&group, &[ACCOUNT, OTHER]),
+        7..=10 => state.set_custodians(&group, &[OTHER]),
+        11..=15 => state.set_custodians(&group, &[ACCOUNT]),
+        16..=22 => state.other_stages(&group),
+        23 | 24 => state.set_admin(&group, OTHER),
+        25 | 26 => state.set_admin(&group, ACCOUNT),
+        27..=29 => state.transfer(&device, OTHER),
+        _ => state.transfer(&device, ACCOUNT),
     });
 }
 
