@@ -153,7 +153,8 @@ impl Boots {
             .unwrap_or_default()
             .max(counter);
         let blocks = window.into_iter().flat_map(|window| window.0.keys());
-        let behind = blocks.filter(|block| Window::is_behind(**block, newest, size));
+        // They rise: where one is not behind, none after it is.
+        let behind = blocks.take_while(|block| Window::is_behind(**block, newest, size));
         steps.extend(behind.map(|block| Step::Drop(boot, *block)));
         if window.is_none() {
             steps.extend(self.boots_to_drop());
