@@ -230,6 +230,16 @@ impl Durable {
         }
     }
 
+    /// Applies a change that is needed afterwards. One comes with every message: only what is new of it is copied.
+    pub(super) fn copy(&mut self, change: &Change) {
+        if let Change::Received(key, step) = change {
+            if let Some(boots) = self.windows.get_mut(key) {
+                return boots.apply(step.clone());
+            }
+        }
+        self.apply(change.clone());
+    }
+
     /// Epochs of a group whose secrets are held, rising.
     pub fn epochs(&self, group: &GroupId) -> impl DoubleEndedIterator<Item = u32> + '_ {
         let all = (group.clone(), 0)..=(group.clone(), u32::MAX);

@@ -294,7 +294,7 @@ impl Session {
     }
 
     fn change(&mut self, change: Change) {
-        self.durable.apply(change.clone());
+        self.durable.copy(&change);
         self.effects.changes.push(change);
     }
 

@@ -1,7 +1,7 @@
 //! Opening protected messages (MSG-4 to MSG-17). A message's group is found by its topic, its key by its header, and nothing
 //! is tried (TOP-3). What is remembered of a message changes only after its tag and signature verified (MSG-11).
 
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
 
 use keyward_crypto::{
     message::{self, Expected, MessageRefused, Opened as Content},
@@ -49,7 +49,8 @@ enum Novelty {
 
 /// A message and where it came.
 struct Incoming<'a> {
-    group: GroupId,
+    /// Its group, sender and stream: they say also whose window it belongs to, so that no other copy of them is made.
+    window: WindowKey,
     topic: &'a str,
     message: Message<'a>,
     retain: bool,
@@ -62,21 +63,17 @@ impl Incoming<'_> {
         &self.message.header
     }
 
+    fn group(&self) -> &GroupId {
+        &self.window.group
+    }
+
     fn tag(&self) -> TagPrefix {
         self.message.tag().into()
     }
 
-    fn window_key(&self) -> WindowKey {
-        WindowKey {
-            group: self.group.clone(),
-            sender: self.header().sender,
-            stream: self.header().stream,
-        }
-    }
-
     fn value_key(&self) -> ValueKey {
         ValueKey {
-            group: self.group.clone(),
+            group: self.group().clone(),
             sender: self.header().sender,
             topic: self.topic.into(),
         }
@@ -149,8 +146,13 @@ impl Session {
             Route::Conflict => return Verdict::Refused(Refusal::TopicConflict),
             Route::Protected | Route::Open => return self.unplaced(&message),
         };
+        let Header { sender, stream, .. } = message.header;
         let incoming = Incoming {
-            group,
+            window: WindowKey {
+                group,
+                sender,
+                stream,
+            },
             topic,
             message,
             retain,
@@ -159,7 +161,7 @@ impl Session {
         match self.receive(&incoming) {
             Ok(delivery) => Verdict::Message(delivery),
             Err(Stop::Refuse(reason)) => Verdict::Refused(reason),
-            Err(Stop::Park(wait)) => Verdict::Park(Some(incoming.group), wait),
+            Err(Stop::Park(wait)) => Verdict::Park(Some(incoming.window.group), wait),
         }
     }
 
@@ -180,7 +182,7 @@ impl Session {
         self.check_own(incoming, &sender)?;
         if novelty == Novelty::Other {
             self.tell(Notice::Clone {
-                group: incoming.group.clone(),
+                group: incoming.group().clone(),
                 device: sender,
             });
             return Err(Refusal::Cloned.into());
@@ -189,7 +191,7 @@ impl Session {
         if novelty == Novelty::New {
             self.remember(incoming);
         }
-        if let Some(live) = self.live.get_mut(&incoming.group) {
+        if let Some(live) = self.live.get_mut(incoming.group()) {
             live.note_topic(incoming.topic);
         }
         let stream = incoming.header().stream;
@@ -201,7 +203,7 @@ impl Session {
         ];
         Ok(Delivery {
             topic: incoming.topic.into(),
-            group: incoming.group.clone(),
+            group: incoming.group().clone(),
             epoch: incoming.header().epoch,
             sender,
             time: content.time,
@@ -217,7 +219,7 @@ impl Session {
     /// Whether the device reads the group, the sender is a publisher now, whatever the epoch (MSG-7), and the epoch's secret
     /// is held. What may yet come is waited for (MSG-13).
     fn admit(&mut self, incoming: &Incoming<'_>) -> Result<Policy, Stop> {
-        let group = &incoming.group;
+        let group = incoming.group();
         let stated = self.stated_group(group).ok_or(Refusal::NotMember)?;
         // What is sealed in its own name a device looks at also where it reads nothing: it may be evidence.
         let live = self.live.get(group).ok_or(Refusal::NotMember)?;
@@ -264,17 +266,12 @@ impl Session {
             (false, true) => {}
         }
         let genesis = &self.provisioned.genesis;
-        let live = self.live.get_mut(&incoming.group);
+        let live = self.live.get_mut(incoming.group());
         let sender = live.and_then(|live| live.senders.get_mut(&signed.sender));
         let sender = sender.ok_or(Refusal::NotPublisher)?;
         let verifier = sender.verifier().map_err(|_| Refusal::Signature)?;
-        let Incoming {
-            group,
-            topic,
-            message,
-            ..
-        } = incoming;
-        message::check_signature(message, genesis, group, topic, verifier)?;
+        let Incoming { topic, message, .. } = incoming;
+        message::check_signature(message, genesis, incoming.group(), topic, verifier)?;
         Ok(signed)
     }
 
@@ -282,13 +279,13 @@ impl Session {
     /// whether a member left.
     fn is_late(&self, incoming: &Incoming<'_>) -> Result<bool, Refusal> {
         let statement = self
-            .statement(&incoming.group)
+            .statement(incoming.group())
             .ok_or(Refusal::UnknownEpoch)?;
         if incoming.header().epoch >= self.current_epoch(statement) {
             return Ok(false);
         }
         match statement.policy.signed {
-            true => Ok(!self.is_in_grace(&incoming.group, statement)),
+            true => Ok(!self.is_in_grace(incoming.group(), statement)),
             false => Err(Refusal::OldEpoch),
         }
     }
@@ -308,7 +305,7 @@ impl Session {
             ..
         } = *incoming.header();
         let tag = incoming.tag();
-        let boots = self.durable.windows.get(&incoming.window_key());
+        let boots = self.durable.windows.get(&incoming.window);
         let size = self.settings.window;
         let look = match stream {
             Stream::Retained => return self.novelty_of_value(incoming),
@@ -327,7 +324,7 @@ impl Session {
     fn novelty_of_value(&self, incoming: &Incoming<'_>) -> Result<Novelty, Refusal> {
         let Header { boot, counter, .. } = *incoming.header();
         let Some(known) = self.durable.values.get(&incoming.value_key()) else {
-            let is_of_group = |key: &&ValueKey| key.group == incoming.group;
+            let is_of_group = |key: &&ValueKey| key.group == *incoming.group();
             return match self.durable.values.keys().filter(is_of_group).count() < VALUES {
                 true => Ok(Novelty::New),
                 false => Err(Refusal::TooManyValues),
@@ -361,7 +358,7 @@ impl Session {
             boot,
             stream,
         };
-        let group = &incoming.group;
+        let group = incoming.group();
         let Live {
             keys,
             senders,
@@ -405,7 +402,7 @@ impl Session {
         } = *incoming.header();
         let used = self
             .counters
-            .get(&incoming.group)
+            .get(incoming.group())
             .map_or(0, |counters| counters.next(stream));
         let ours = match stream {
             Stream::Will => self.will_boot,
@@ -413,7 +410,7 @@ impl Session {
         };
         if (boot, counter) >= (ours, used) {
             self.tell(Notice::Clone {
-                group: incoming.group.clone(),
+                group: incoming.group().clone(),
                 device: sender.clone(),
             });
             self.stop_sealing(incoming);
@@ -426,7 +423,7 @@ impl Session {
     fn stop_sealing(&mut self, incoming: &Incoming<'_>) {
         if incoming.header().signed && !self.is_copied() {
             self.change(Change::Copied(self.identity.key_version));
-            self.tell(Notice::Copied(incoming.group.clone()));
+            self.tell(Notice::Copied(incoming.group().clone()));
         }
     }
 
@@ -455,13 +452,12 @@ impl Session {
             let seen = ValueSeen { boot, counter, tag };
             return self.change(Change::Value(incoming.value_key(), seen));
         }
-        let key = incoming.window_key();
         let size = self.settings.window;
         let unknown = Boots::default();
-        let boots = self.durable.windows.get(&key).unwrap_or(&unknown);
-        let steps: Vec<_> = boots.mark(boot, counter, tag, size);
+        let boots = self.durable.windows.get(&incoming.window);
+        let steps = boots.unwrap_or(&unknown).mark(boot, counter, tag, size);
         for step in steps {
-            self.change(Change::Received(key.clone(), step));
+            self.change(Change::Received(incoming.window.clone(), step));
         }
     }
 }
