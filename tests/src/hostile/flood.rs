@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         Arc,
     },
     time::Duration,
@@ -24,6 +24,7 @@ const RETAINED: usize = 50;
 /// A flood, until it is stopped or dropped.
 pub struct Flood {
     sent: Arc<AtomicUsize>,
+    bytes: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -31,6 +32,11 @@ impl Flood {
     /// Packets sent so far.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the payloads sent so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -51,7 +57,8 @@ impl Hostile {
     ) -> Flood {
         let (shared, client) = (self.shared.clone(), client.to_owned());
         let sent = Arc::<AtomicUsize>::default();
-        let count = sent.clone();
+        let bytes = Arc::<AtomicU64>::default();
+        let (count, thrown) = (sent.clone(), bytes.clone());
         let burst = (per_second / 100).max(1);
         let task = tokio::spawn(async move {
             let mut ticks = interval(BURST);
@@ -71,10 +78,11 @@ impl Hostile {
                         break;
                     }
                     count.fetch_add(1, Ordering::Relaxed);
+                    thrown.fetch_add(payload.len() as u64, Ordering::Relaxed);
                 }
             }
         });
-        Flood { sent, task }
+        Flood { sent, bytes, task }
     }
 }
 

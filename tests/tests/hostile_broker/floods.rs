@@ -14,11 +14,13 @@ use super::{
     scene::{GATEWAYS, PATIENCE},
 };
 
-/// What a bridge and an agent may grow by under a flood: coarse, and far below what is thrown at them.
-const GROWTH: u64 = 96 << 20;
+/// What a bridge and an agent may grow by under a flood, in bytes: coarse, and far below what is thrown at each.
+const GROWTH: u64 = 32 << 20;
+/// As long as a payload may be on its way to a bridge, with a topic.
+const LONG: usize = limits::CONTROL_PACKET - 256;
 /// Packets of a flood each second, and how many must have come.
 const RATE: usize = 400;
-const ENOUGH: usize = 4_000;
+const ENOUGH: usize = 5_000;
 
 /// LIM-1, MSG-13, BRG-5: a removal takes effect, devices hear of it, and memory stays bounded.
 pub async fn floods_do_not_stop_a_removal(scene: &mut Scene) -> Result<()> {
@@ -47,6 +49,11 @@ pub async fn floods_do_not_stop_a_removal(scene: &mut Scene) -> Result<()> {
     ensure!(read.epoch == Some(epoch), "read in epoch {:?}", read.epoch);
     wait_for(&floods, ENOUGH).await?;
     scene.is_ready().await?;
+    let thrown = floods.each_ref().map(Flood::bytes);
+    ensure!(
+        thrown.iter().all(|thrown| *thrown > 3 * GROWTH / 2),
+        "{thrown:?} bytes were thrown"
+    );
     let after = (resident(bridge)?, resident(reader)?);
     for (who, before, after) in [("bridge", before.0, after.0), ("agent", before.1, after.1)] {
         ensure!(
@@ -71,8 +78,8 @@ async fn wait_for(floods: &[Flood], packets: usize) -> Result<()> {
 fn at_the_gateway(held: Vec<String>) -> impl Fn(usize) -> (String, Vec<u8>) {
     move |n| {
         let (topic, length) = match n % 6 {
-            0 => (format!("{GATEWAYS}{GATEWAY}/flood/{n}"), 100),
-            1 => (held[n % held.len()].clone(), 64),
+            0 => (format!("{GATEWAYS}{GATEWAY}/flood/{n}"), LONG),
+            1 => (held[n % held.len()].clone(), LONG),
             2 => (
                 format!("keyward/v1/device/d{n}/{GATEWAY}/request"),
                 limits::REQUEST,
@@ -81,28 +88,26 @@ fn at_the_gateway(held: Vec<String>) -> impl Fn(usize) -> (String, Vec<u8>) {
                 format!("keyward/v1/device/{READER}/{GATEWAY}/ack"),
                 limits::SMALL,
             ),
-            4 => (format!("app/{n}"), 1024),
-            _ => (
-                format!("{GATEWAYS}{GATEWAY}/grant/d{n}/{HONEST}"),
-                limits::CONTROL_PACKET - 256,
-            ),
+            4 => (format!("app/{n}"), LONG),
+            _ => (format!("{GATEWAYS}{GATEWAY}/grant/d{n}/{HONEST}"), LONG),
         };
         (topic, garbage(n, length))
     }
 }
 
-/// What gateways say, to it and to others; plaintext; messages of an epoch that will never be; as long as a message may be.
+/// What gateways say, to it and to others; plaintext; messages of an epoch that will never be, forged and as long as a message
+/// may be.
 fn at_the_reader(held: Vec<String>) -> impl Fn(usize) -> (String, Vec<u8>) {
     move |n| match n % 6 {
         0 => (held[n % held.len()].clone(), garbage(n, limits::SMALL)),
         1 => (TOPIC.into(), garbage(n, 100)),
-        2 => (TOPIC.into(), of_no_epoch(n)),
+        2 => (TOPIC.into(), of_no_epoch(n, SIGNED, 180)),
         3 => (
             format!("{GATEWAYS}{GATEWAY}/grant/{READER}/{HONEST}"),
             garbage(n, limits::GRANT),
         ),
         4 => (format!("plain/{n}"), garbage(n, 1024)),
-        _ => (TOPIC.into(), garbage(n, limits::PAYLOAD)),
+        _ => (TOPIC.into(), of_no_epoch(n, UNSIGNED, limits::PAYLOAD)),
     }
 }
 
@@ -111,14 +116,19 @@ fn garbage(n: usize, length: usize) -> Vec<u8> {
     bytes.collect()
 }
 
-/// Signed, of epoch 60, of the first member, of boot 1, of counter `n` (MSG-1): it may become readable, so that it is kept.
-fn of_no_epoch(n: usize) -> Vec<u8> {
-    const HEADER: [u8; 4] = [0x11, 60 << 2, 0, 1 << 2];
+/// First bytes of a message (MSG-1). What carries a signature that is not its sender's is refused at once; what carries none may
+/// become readable, by another policy of the statement that tells its epoch: it is kept for as long as there is room (MSG-13).
+const SIGNED: u8 = 0x11;
+const UNSIGNED: u8 = 0x10;
+
+/// Of epoch 60, of the first member, of boot 1, of counter `n`.
+fn of_no_epoch(n: usize, first: u8, length: usize) -> Vec<u8> {
+    let header = [first, 60 << 2, 0, 1 << 2];
     let counter = match n {
         0..64 => vec![(n << 2) as u8],
         _ => ((n << 2 | 1) as u16).to_le_bytes().to_vec(),
     };
-    [&HEADER[..], &counter, &garbage(n, 180)].concat()
+    [&header[..], &counter, &garbage(n, length)].concat()
 }
 
 /// LIM-1: more than a client said that it takes.

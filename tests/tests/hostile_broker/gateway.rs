@@ -47,6 +47,9 @@ const UNANSWERED: &str = "unanswered";
 const GROUPS: [&str; 5] = [HONEST, SWALLOWED, UNTOLD, GARBLED, UNANSWERED];
 /// Longer than the bridge waits for an answer of the broker before it publishes again.
 const LONG_ENOUGH: Duration = Duration::from_secs(12);
+/// Longer than it waits at first before it publishes again what the broker holds otherwise.
+const A_WHILE: Duration = Duration::from_secs(3);
+
 /// A bridge behind the hostile broker, and one of its devices.
 pub struct Scene {
     /// Everything that runs.
@@ -186,6 +189,7 @@ async fn whatever_a_broker_tells_a_gateway_it_believes_devices_and_the_chain_and
     no_delivery_is_recorded_before_it_was_read_back(&scene).await?;
     acknowledgements_that_never_come_stop_nothing_for_ever(&scene).await?;
     flags_and_sessions_that_lie_change_nothing(&scene).await?;
+    what_is_not_retained_says_nothing_of_what_is_held(&scene).await?;
     what_devices_did_not_say_is_refused(&scene).await?;
     impostors_of_the_gateway_leave_nothing_behind(&scene).await?;
     a_forged_anchor_is_cleared(&scene).await?;
@@ -302,6 +306,24 @@ async fn flags_and_sessions_that_lie_change_nothing(scene: &Scene) -> Result<()>
     drop(lies);
     scene.double.cut(GATEWAY).await?;
     scene.has_healed().await
+}
+
+/// BRG-5: below the gateway's branch, whoever wrote it there.
+async fn what_is_not_retained_says_nothing_of_what_is_held(scene: &Scene) -> Result<()> {
+    let gateway = scene.network.gateway.name.clone();
+    let grant = ControlTopic::Grant(gateway, READER.parse()?, scene.group(HONEST)?.clone());
+    let before = published(scene, HONEST);
+    let other = b"something else";
+    scene
+        .double
+        .deliver(GATEWAY, &grant.to_topic(PREFIX), other, false)
+        .await?;
+    throughout(A_WHILE, "the grant not to be published again", || async {
+        let again = published(scene, HONEST) - before;
+        ensure!(again == 0, "{again} grants were published");
+        Ok::<_, anyhow::Error>(())
+    })
+    .await
 }
 
 /// REQ-6, BRG-6, REG-4: replayed, changed, invented, and for others.

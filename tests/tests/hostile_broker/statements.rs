@@ -9,8 +9,9 @@ use keyward_protocol::{
     beacon::AnchorCertificate,
     grant::EpochSecret,
     policy::Policy,
-    statement::GroupStatement,
+    statement::{GroupStatement, Publisher, PublisherPage},
     topic::{ControlTopic, PREFIX},
+    view::MemberView,
     GroupId, Role, VerifyingKey,
 };
 use keyward_tests::{
@@ -27,7 +28,7 @@ use rand_core::OsRng;
 
 use super::{
     scene::{epochs_sent, form, noted, notes, statement_key, times_read, GATEWAYS, PATIENCE},
-    two_faced::TwoFaced,
+    two_faced::{sealed_to, TwoFaced},
 };
 
 const TOPIC: &str = "app/valve";
@@ -130,6 +131,20 @@ impl Scene {
         of(self.network.gateway.name.clone(), self.group.clone()).to_topic(PREFIX)
     }
 
+    /// A grant that the broker made up: sealed to the device, with a secret that nobody committed to.
+    async fn invented_grant(&self, device: &str, epoch: u32) -> Result<Vec<u8>> {
+        let member = self.member(device).await?;
+        let secret = EpochSecret::new([0x77; 32]);
+        sealed_to(&member, &self.group, epoch, &secret).context("it cannot be sealed")
+    }
+
+    async fn member(&self, device: &str) -> Result<MemberView> {
+        let members = self.network.members(&self.group).await?;
+        let mut members = members.into_iter();
+        let member = members.find(|member| member.device.as_str() == device);
+        member.with_context(|| format!("no member {device}"))
+    }
+
     fn held(&self) -> Held {
         self.network.observer.everything()
     }
@@ -177,8 +192,10 @@ async fn whatever_a_broker_makes_of_statements_devices_believe_the_newest_of_the
     swapped_grants_change_nothing_and_the_right_one_heals(&scene).await?;
     replayed_control_messages_change_nothing(&scene, &yesterday).await?;
     scene.other.reads("in the new epoch", PATIENCE).await?;
-    a_publisher_without_beacons_goes_stale(&scene).await?;
+    what_is_said_of_another_group_or_invented_changes_nothing(&scene).await?;
+    a_publisher_without_new_beacons_goes_stale(&scene).await?;
     an_announced_statement_that_does_not_come_stops_a_publisher(&scene).await?;
+    a_grant_that_does_not_come_stops_a_publisher(&scene).await?;
     devices_that_are_rolled_back_keep_what_they_know(&scene).await?;
     two_statements_of_one_revision_are_reported(&scene).await?;
     two_keys_of_one_epoch_are_found_out(&scene).await
@@ -201,6 +218,13 @@ async fn swapped_grants_change_nothing_and_the_right_one_heals(scene: &Scene) ->
     }
     let refused = ("control-refused", "not a grant for this device");
     notes(&scene.network, READER, said, refused, swapped.len()).await?;
+    let invented = scene.invented_grant(READER, epoch).await?;
+    scene
+        .double
+        .deliver(READER, &target, &invented, true)
+        .await?;
+    let refused = ("control-refused", "does not open the commitment");
+    notes(&scene.network, READER, said, refused, 1).await?;
 
     let sealed_in = scene.publish(TOPIC, "in the new epoch").await?;
     ensure!(sealed_in == epoch, "sealed in epoch {sealed_in}");
@@ -300,16 +324,55 @@ fn certificate(
     Ok(signed.to_wire())
 }
 
-/// STM-10: although statement and grant still come.
-async fn a_publisher_without_beacons_goes_stale(scene: &Scene) -> Result<()> {
+/// STM-12: what the custodian says of another group. STM-7: a page that no statement names, which nobody signs either.
+async fn what_is_said_of_another_group_or_invented_changes_nothing(scene: &Scene) -> Result<()> {
+    let (network, said) = (&scene.network, noted(&scene.network, READER)?);
+    let held = scene.held();
+    for of in [ControlTopic::GroupState, ControlTopic::Beacon] {
+        let pumps = of(network.gateway.name.clone(), "pumps".parse()?);
+        let theirs = held.get(&pumps.to_topic(PREFIX));
+        let theirs = theirs.context("nothing is said of the pumps")?;
+        let ours = scene.group_topic(of);
+        scene.double.deliver(READER, &ours, theirs, true).await?;
+    }
+    let misplaced = ("control-refused", "names another gateway, device or group");
+    notes(network, READER, said, misplaced, 2).await?;
+    let publisher = scene.member(PUBLISHER).await?;
+    let stranger = Publisher {
+        index: publisher.index,
+        device: publisher.device,
+        key_version: publisher.key_version,
+        signing_key: SigningKey::generate(&mut OsRng).verifying_key(),
+    };
+    let page = PublisherPage {
+        group: scene.group.clone(),
+        page: 0,
+        publishers: vec![stranger].try_into().ok().context("one publisher")?,
+    };
+    let pages = scene.group_topic(|gateway, group| ControlTopic::Publishers(gateway, group, 0));
+    let page = page.to_wire(&network.genesis());
+    scene.double.deliver(READER, &pages, &page, true).await?;
+    // Whoever believed the page would take its signature for a forgery.
+    scene.publish(TOPIC, "of the genuine publisher").await?;
+    scene.both_read("of the genuine publisher").await
+}
+
+/// STM-10: although statement and grant still come, and one genuine beacon over and over.
+async fn a_publisher_without_new_beacons_goes_stale(scene: &Scene) -> Result<()> {
     let beacons = scene.group_topic(ControlTopic::Beacon);
+    let beacon = scene.held().remove(&beacons).context("no beacon")?;
     let lie = scene.double.lie(to(PUBLISHER, &beacons, Fate::Drop));
     scene.refuses_to_seal(STALE, "stale").await?;
     let sent = epochs_sent(&scene.double, PUBLISHER, TOPIC).len();
+    let again = scene.double.lie(move |passing| {
+        let is_one = passing.is_to(PUBLISHER, &beacons);
+        is_one.then(|| passing.with_payload(&beacon))
+    });
+    drop(lie);
     scene.refuses_to_seal(STALE, "stale").await?;
     let since = epochs_sent(&scene.double, PUBLISHER, TOPIC).len();
     ensure!(since == sent, "it went on sealing");
-    drop(lie);
+    drop(again);
     scene.publish(TOPIC, "with beacons again").await?;
     scene.both_read("with beacons again").await
 }
@@ -324,6 +387,23 @@ async fn an_announced_statement_that_does_not_come_stops_a_publisher(scene: &Sce
     let sealed_in = scene.publish(TOPIC, "with the statement").await?;
     ensure!(sealed_in == epoch, "sealed in epoch {sealed_in}");
     scene.both_read("with the statement").await
+}
+
+/// MSG-14: it knows the epoch, and not its secret; the key that it has is of an older one.
+async fn a_grant_that_does_not_come_stops_a_publisher(scene: &Scene) -> Result<()> {
+    let grants = scene.grant_topic(PUBLISHER, "valves")?;
+    let lie = scene.double.lie(to(PUBLISHER, &grants, Fate::Drop));
+    let sent = epochs_sent(&scene.double, PUBLISHER, TOPIC).len();
+    let epoch = scene.rotate().await?;
+    scene.refuses_to_seal(NO_KEY, "has not come yet").await?;
+    drop(lie);
+    let sealed_in = scene.publish(TOPIC, "with the grant").await?;
+    let sealed = epochs_sent(&scene.double, PUBLISHER, TOPIC).split_off(sent);
+    ensure!(
+        sealed_in == epoch && sealed.iter().all(|sealed| *sealed == epoch),
+        "sealed in epochs {sealed:?}, not {epoch}"
+    );
+    scene.both_read("with the grant").await
 }
 
 /// STM-2, STM-4, MSG-14, STM-10: whoever was removed gains nothing by it.
@@ -369,11 +449,7 @@ async fn the_removed_open_nothing_since(scene: &Scene, sent: usize) -> Result<()
             secrets.extend(scene.insider.secrets(&scene.group, &publish.payload)?);
         }
     }
-    let members = scene.network.members(&scene.group).await?;
-    let publisher = members
-        .iter()
-        .find(|member| member.device.as_str() == PUBLISHER);
-    let key = publisher.context("no publisher")?.signing_key;
+    let key = scene.member(PUBLISHER).await?.signing_key;
     let mut opened = Vec::new();
     for passing in scene.double.seen(PUBLISHER, Direction::Up, TOPIC) {
         let sent = Captured {
@@ -419,10 +495,6 @@ async fn two_statements_of_one_revision_are_reported(scene: &Scene) -> Result<()
 async fn two_keys_of_one_epoch_are_found_out(scene: &Scene) -> Result<()> {
     let network = &scene.network;
     let epoch = network.group(&scene.group).await?.epoch + 1;
-    let members = network.members(&scene.group).await?;
-    let victim = members
-        .iter()
-        .find(|member| member.device.as_str() == OTHER);
     let custodian = TwoFaced {
         genesis: network.genesis(),
         account: network.gateway.account,
@@ -430,7 +502,7 @@ async fn two_keys_of_one_epoch_are_found_out(scene: &Scene) -> Result<()> {
         group: scene.group.clone(),
         epoch,
         secret: EpochSecret::new([0x66; 32]),
-        victim: victim.context("no such member")?.clone(),
+        victim: scene.member(OTHER).await?,
         state: scene.group_topic(ControlTopic::GroupState),
         beacon: scene.group_topic(ControlTopic::Beacon),
         grant: scene.grant_topic(OTHER, "valves")?,

@@ -67,18 +67,29 @@ impl TwoFaced {
     }
 
     fn grants(&self, passing: &Passing) -> Option<Fate> {
-        let granted = GrantedEpoch {
-            epoch: self.epoch,
-            secret: self.secret.clone(),
-        };
-        let grant = Grant {
-            group: self.group.clone(),
-            device: self.victim.device.clone(),
-            key_version: self.victim.key_version,
-            epochs: vec![granted].try_into().ok()?,
-            extensions: Default::default(),
-        };
-        let sealed = grant::seal(&grant, &self.victim.agreement_key, &mut OsRng).ok()?;
+        let sealed = sealed_to(&self.victim, &self.group, self.epoch, &self.secret)?;
         Some(passing.with_payload(&sealed))
     }
+}
+
+/// A grant of one epoch for a member. Nobody signs grants: whoever knows the member's agreement key, which is on the chain, can
+/// make one.
+pub fn sealed_to(
+    member: &MemberView,
+    group: &GroupId,
+    epoch: u32,
+    secret: &EpochSecret,
+) -> Option<Vec<u8>> {
+    let granted = GrantedEpoch {
+        epoch,
+        secret: secret.clone(),
+    };
+    let grant = Grant {
+        group: group.clone(),
+        device: member.device.clone(),
+        key_version: member.key_version,
+        epochs: vec![granted].try_into().ok()?,
+        extensions: Default::default(),
+    };
+    grant::seal(&grant, &member.agreement_key, &mut OsRng).ok()
 }
