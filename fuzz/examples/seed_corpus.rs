@@ -434,6 +434,10 @@ const RELAYS: &[(&str, &str)] = &[
     ),
     ("mute", "Mute 0 Call 104 Round Round Tick 3 Tick 3 Tick 1 Connection 129 Round Round Mute 128 Round"),
     ("mute-strangers", "Mute 0 Write 1 2 Round Write 1 2 Round Tick 0 Tick 0 Tick 2 Write 0 3 Round Mute 128 Round"),
+    (
+        "insist",
+        "Write 1 2 Hear 5 Receive 5 Hear 5 Tick 0 Receive 5 Hear 5 Write 1 2 Hear 5 Tick 0 Receive 5 Hear 5 Write 1 2 Hear 5 Tick 0 Receive 5 Hear 5 Tick 1 Receive 5 Hear 5",
+    ),
     ("dead", "Mute 255 Call 104 Round Tick 3 Round Connection 130 Round Mute 192 Call 72 Round Tick 3 Mute 128 Round"),
 ];
 
