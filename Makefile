@@ -65,7 +65,7 @@ fuzz: bootstrap
 	    fuzz() { cargo fuzz run --fuzz-dir fuzz --sanitizer none --features libfuzzer --target-dir "$$CARGO_TARGET_DIR/fuzz" "$$target" "$$@"; }; \
 	    if [ -n '$(INPUT)' ]; then fuzz '$(INPUT)'; \
 	    elif [ -n '$(MERGE)' ]; then fuzz "fuzz/corpus/$$target" "$$found" -- -merge=1 -max_len=4096; \
-	    else fuzz "$$found" "fuzz/corpus/$$target" -- -max_total_time=$(or $(SECONDS),$(if $(TARGET),60,20)) -timeout=20 -print_final_stats=1; fi; \
+	    else fuzz "$$found" "fuzz/corpus/$$target" -- -max_total_time=$(or $(SECONDS),$(if $(TARGET),60,20)) -timeout=20 -len_control=0 -print_final_stats=1; fi; \
 	  done
 
 soak: build
