@@ -20,7 +20,7 @@
 //! | withholds a statement that a beacon announces | does not seal with the old epoch (STM-8, MSG-14). `statements` | |
 //! | withholds the grant of a new epoch from a publisher | does not seal with the old epoch (MSG-14). `statements` | |
 //! | rolls a device back to an older state of everything retained | keeps its higher revision (STM-2, STM-4), seals in no older epoch (MSG-14), goes stale (STM-10). `statements` | |
-//! | serves different statements of one revision, with a custodian's help | keeps the first, refuses the second, reports (STM-4). `statements` | takes the receipt for the other key to the chain (BRG-6), which records the conflict (KEX-9). `statements` |
+//! | serves different statements of one revision, with a custodian's help | keeps the first, refuses the second and a beacon for it, reports (STM-4, STM-8). `statements` | takes the receipt for the other key to the chain (BRG-6), which records the conflict (KEX-9). `statements` |
 //! | acknowledges what it does not hold | | records no delivery before it was read back (BRG-3). `gateway` |
 //! | holds what it does not tell, or tells other bytes | | the same, and publishes again with pauses that grow (BRG-3, BRG-5). `gateway` |
 //! | replays and invents requests and receipts | | acknowledges, counts, forgets (REQ-6, REG-4, BRG-6). `gateway` |

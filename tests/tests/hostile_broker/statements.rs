@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
 use keyward_chain_client::Call;
-use keyward_crypto::{sign::sign_message, SigningKey};
+use keyward_crypto::{hash::hash_of, sign::sign_message, SigningKey};
 use keyward_protocol::{
-    beacon::AnchorCertificate,
+    beacon::{AnchorCertificate, Beacon},
     grant::EpochSecret,
     policy::Policy,
     statement::{GroupStatement, Publisher, PublisherPage},
@@ -470,7 +470,7 @@ async fn the_removed_open_nothing_since(scene: &Scene, sent: usize) -> Result<()
     Ok(())
 }
 
-/// STM-4, with the help of a custodian that signs both.
+/// STM-4, STM-8, with the help of a custodian that signs both, and a beacon for the second.
 async fn two_statements_of_one_revision_are_reported(scene: &Scene) -> Result<()> {
     let topic = scene.group_topic(ControlTopic::GroupState);
     let held = scene.held();
@@ -482,10 +482,20 @@ async fn two_statements_of_one_revision_are_reported(scene: &Scene) -> Result<()
         other,
         &statement_key(&scene.network)?,
     )?;
-    let said = noted(&scene.network, READER)?;
-    let other = other.to_wire();
-    scene.double.deliver(READER, &topic, &other, true).await?;
-    notes(&scene.network, READER, said, ("conflict", "ALARM"), 1).await?;
+    let beacons = scene.group_topic(ControlTopic::Beacon);
+    let beacon = held.get(&beacons).context("no beacon")?;
+    let mut beacon = claims::<Beacon>(beacon).context("not a beacon")?;
+    beacon.statement = hash_of(&other);
+    let beacon = sign_message(
+        scene.network.genesis(),
+        beacon,
+        &statement_key(&scene.network)?,
+    )?;
+    for (topic, other) in [(topic, other.to_wire()), (beacons, beacon.to_wire())] {
+        let said = noted(&scene.network, READER)?;
+        scene.double.deliver(READER, &topic, &other, true).await?;
+        notes(&scene.network, READER, said, ("conflict", "ALARM"), 1).await?;
+    }
     // The first one stands, in which messages are signed.
     scene.publish(TOPIC, "signed as before").await?;
     scene.both_read("signed as before").await
