@@ -187,6 +187,53 @@ impl SealingPass {
 
 impl ZeroizeOnDrop for SealingPass {}
 
+/// Fewer grants than this are not worth a thread.
+#[cfg(feature = "std")]
+const SHARE: usize = 64;
+
+/// Seals grants on so many threads, with a pass for the share of each (KEY-6): what became of each, in their order.
+///
+/// In place of a thread that the system refuses the caller's own does the work.
+#[cfg(feature = "std")]
+pub fn seal_all(
+    grants: &[(Grant, AgreementKey)],
+    threads: usize,
+    rng: &mut (impl CryptoRngCore + ?Sized),
+) -> Vec<Result<Vec<u8>, GrantNotSealed>> {
+    let mut shares = grants.chunks(grants.len().div_ceil(threads.max(1)).max(SHARE));
+    let own = shares.next().unwrap_or_default();
+    std::thread::scope(|scope| {
+        let mut begun = Vec::new();
+        for share in shares {
+            let pass = SealingPass::begin(rng);
+            let thread = std::thread::Builder::new();
+            begun.push((
+                share,
+                thread.spawn_scoped(scope, move || seal_share(share, pass)),
+            ));
+        }
+        let mut sealed = seal_share(own, SealingPass::begin(rng));
+        for (share, thread) in begun {
+            sealed.extend(match thread {
+                Ok(thread) => thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                Err(_) => seal_share(share, SealingPass::begin(rng)),
+            });
+        }
+        sealed
+    })
+}
+
+#[cfg(feature = "std")]
+fn seal_share(
+    share: &[(Grant, AgreementKey)],
+    mut pass: SealingPass,
+) -> Vec<Result<Vec<u8>, GrantNotSealed>> {
+    let grants = share.iter();
+    grants.map(|(grant, key)| pass.seal(grant, key)).collect()
+}
+
 impl fmt::Debug for SealingPass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SealingPass({} recipients)", self.sealed_to.len())

@@ -1,9 +1,9 @@
 //! What a custodian does when a member was removed: it draws the next epoch's secret, commits to it, seals it to every member that
 //! is left, computes the root over the grants, and signs statement and beacon.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 use keyward_client::session::{Change, Session};
-use keyward_crypto::{epoch, grant, hash::blake2b_256, SealingPass};
+use keyward_crypto::{epoch, grant, hash::blake2b_256};
 use keyward_protocol::{policy::Policy, AgreementKey, DeviceId, Digest, Role};
 use rand_core::OsRng;
 
@@ -16,7 +16,7 @@ use crate::{
 /// How grants are sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealing {
-    /// One ephemeral key for each thread's share of the members.
+    /// One ephemeral key for each thread's share of the members, as the bridge does it.
     Passes {
         /// Threads.
         threads: usize,
@@ -71,41 +71,20 @@ impl Custodian {
     }
 
     fn seal(&self, sealing: Sealing) -> Result<Vec<Vec<u8>>> {
-        match sealing {
-            Sealing::Apart => {
-                let seal = |(device, key): &(DeviceId, AgreementKey)| {
-                    let grant = self.world.grant(device.clone())?;
-                    Ok(grant::seal(&grant, key, &mut OsRng)?)
-                };
-                self.members.iter().map(seal).collect()
-            }
-            Sealing::Passes { threads: 1 } => self.pass(&self.members),
-            Sealing::Passes { threads } => self.in_parallel(threads),
-        }
-    }
-
-    /// The members' keys are all different, so that a pass for each share is as good as one for all (KEY-6).
-    fn in_parallel(&self, threads: usize) -> Result<Vec<Vec<u8>>> {
-        let share = self.members.len().div_ceil(threads.max(1)).max(1);
-        let sealed = std::thread::scope(|scope| {
-            let shares = self.members.chunks(share);
-            let running: Vec<_> = shares.map(|some| scope.spawn(|| self.pass(some))).collect();
-            let ended = running.into_iter().map(|thread| thread.join());
-            ended.collect::<Vec<_>>()
-        });
         let mut grants = Vec::with_capacity(self.members.len());
-        for share in sealed {
-            grants.extend(share.ok().context("a thread panicked")??);
+        for (device, key) in &self.members {
+            grants.push((self.world.grant(device.clone())?, *key));
         }
-        Ok(grants)
-    }
-
-    fn pass(&self, members: &[(DeviceId, AgreementKey)]) -> Result<Vec<Vec<u8>>> {
-        let mut pass = SealingPass::begin(&mut OsRng);
-        let seal = |(device, key): &(DeviceId, AgreementKey)| {
-            Ok(pass.seal(&self.world.grant(device.clone())?, key)?)
+        let sealed: Result<_, _> = match sealing {
+            Sealing::Apart => grants
+                .iter()
+                .map(|(grant, key)| grant::seal(grant, key, &mut OsRng))
+                .collect(),
+            Sealing::Passes { threads } => grant::seal_all(&grants, threads, &mut OsRng)
+                .into_iter()
+                .collect(),
         };
-        members.iter().map(seal).collect()
+        Ok(sealed?)
     }
 }
 

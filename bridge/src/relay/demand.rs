@@ -1,16 +1,16 @@
 //! What the broker should hold, from finalized state (BRG-2, DESIGN section 7): device statements of our devices; statement, pages
 //! and beacon of our groups; grants of the groups whose active epoch is ours.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, num::NonZero, sync::Arc};
 
-use keyward_crypto::SealingPass;
+use keyward_crypto::grant;
 use keyward_protocol::{
     signing::Unverified,
     statement::{DeviceStatement, GroupState},
     topic::ControlTopic,
     view::{DeviceStatus, DeviceView, MemberView},
     wire::WireInvalid,
-    Digest, GroupId,
+    Commitment, Digest, GroupId,
 };
 
 use super::{
@@ -20,6 +20,9 @@ use super::{
     journal::{Change, Retained},
     statements, Relay, Severity, SLOT_MS,
 };
+
+/// Grants of a group that are sealed at a time: so many copies of its secrets are in memory.
+const BATCH: usize = 2048;
 
 /// A beacon that stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,54 +139,54 @@ impl Relay {
         let Some((epoch, commitment)) = granted else {
             return;
         };
-        let mut pass = None;
-        for member in group.active_members() {
-            if member.joined_epoch > epoch {
-                continue;
-            }
-            let id = &group.view.group;
-            let topic = self.grant_topic(id, member);
-            let fingerprint = grants::fingerprint(id, epoch, commitment, member);
-            let standing = self.journal.retained.get(&topic);
-            if standing.is_none_or(|standing| standing.fingerprint != fingerprint) {
-                self.seal(group, epoch, member, &mut pass, fingerprint);
-            }
+        let members = group.active_members();
+        let entitled: Vec<_> = members.filter(|one| one.joined_epoch <= epoch).collect();
+        for members in entitled.chunks(BATCH) {
+            self.seal_anew(group, epoch, commitment, members);
+        }
+        for member in entitled {
+            let topic = self.grant_topic(&group.view.group, member);
             self.recall_one(&topic, Rank::Grant);
             kept.insert(topic);
         }
     }
 
-    /// Seals a member's grant. One pass serves a group: each member's key occurs once in it.
-    fn seal(
+    /// Seals the grants of those members for whom what stands is not what they are to have, on all processors.
+    fn seal_anew(
         &mut self,
         group: &Group,
         epoch: u32,
-        member: &MemberView,
-        pass: &mut Option<SealingPass>,
-        fingerprint: Digest,
+        commitment: Commitment,
+        members: &[&MemberView],
     ) {
-        let Some(grant) = grants::grant(&self.journal, group, epoch, member) else {
-            return;
-        };
-        let pass = match pass {
-            Some(pass) => pass,
-            None => pass.insert(SealingPass::begin(&mut *self.rng)),
-        };
-        match pass.seal(&grant, &member.agreement_key) {
-            Ok(sealed) => {
-                self.tally.grants_sealed = self.tally.grants_sealed.saturating_add(1);
-                let topic = self.grant_topic(&group.view.group, member);
-                let payload = Arc::from(sealed);
-                let retained = Retained {
-                    fingerprint,
-                    payload,
-                };
-                self.change(Change::Retain(topic, retained));
+        let id = &group.view.group;
+        let (mut standing, mut grants) = (Vec::new(), Vec::new());
+        for member in members {
+            let topic = self.grant_topic(id, member);
+            let fingerprint = grants::fingerprint(id, epoch, commitment, member);
+            let stands = self.journal.retained.get(&topic);
+            if stands.is_some_and(|stands| stands.fingerprint == fingerprint) {
+                continue;
             }
-            Err(error) => {
-                let (device, group) = (&member.device, &group.view.group);
-                let text = format!("no grant for device {device} in group {group}: {error}");
-                self.tell(Severity::Warn, text);
+            if let Some(grant) = grants::grant(&self.journal, group, epoch, member) {
+                standing.push((topic, fingerprint));
+                grants.push((grant, member.agreement_key));
+            }
+        }
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let sealed = grant::seal_all(&grants, threads, &mut *self.rng);
+        for ((topic, fingerprint), sealed) in standing.into_iter().zip(sealed) {
+            match sealed {
+                Ok(sealed) => {
+                    self.tally.grants_sealed = self.tally.grants_sealed.saturating_add(1);
+                    let payload = Arc::from(sealed);
+                    let retained = Retained {
+                        fingerprint,
+                        payload,
+                    };
+                    self.change(Change::Retain(topic, retained));
+                }
+                Err(error) => self.tell(Severity::Warn, format!("no grant at {topic}: {error}")),
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Grants, sealed one by one and in a pass.
 
+use std::collections::BTreeSet;
+
 use keyward_crypto::{
-    grant::{open, seal, GrantNotSealed, GrantRefused, Recipient},
+    grant::{open, seal, seal_all, GrantNotSealed, GrantRefused, Recipient},
     sealed_box::{self, NotOpened, NotSealed},
     AgreementSecret, SealingPass,
 };
@@ -213,6 +215,30 @@ fn a_pass_seals_to_a_key_once() {
     );
     let mut other = SealingPass::begin(&mut OsRng);
     assert!(other.seal(&grant(), &recipient).is_ok());
+}
+
+/// KEY-6: each thread's share is a pass of its own.
+#[test]
+fn many_are_sealed_on_several_threads_in_their_order() {
+    let keys: Vec<AgreementSecret> = (1..=250).map(agreement).collect();
+    let mut grants: Vec<_> = keys.iter().map(|key| (grant(), key.public())).collect();
+    for threads in [0, 1, 3, 250] {
+        let sealed = seal_all(&grants, threads, &mut OsRng);
+        assert_eq!(sealed.len(), keys.len());
+        let mut ephemeral = BTreeSet::new();
+        for (key, sealed) in keys.iter().zip(sealed) {
+            let sealed = sealed.unwrap();
+            ephemeral.insert(sealed[..32].to_vec());
+            assert_eq!(*key.open(&sealed).unwrap(), **grant().to_wire());
+        }
+        assert_eq!(ephemeral.len(), threads.clamp(1, 4));
+    }
+    assert!(seal_all(&[], 2, &mut OsRng).is_empty());
+    let (_, recipient) = grants[0];
+    grants[1].1 = recipient;
+    let sealed = seal_all(&grants, 2, &mut OsRng);
+    assert_eq!(sealed[1], Err(GrantNotSealed::Repeated { recipient }));
+    assert!(sealed[0].is_ok() && sealed[2].is_ok());
 }
 
 /// KEY-6.
