@@ -121,11 +121,10 @@ impl WrappingKey {
         let (body, tag) = rest.split_at_mut(SECRET);
         rng.fill_bytes(nonce);
         body.copy_from_slice(secret);
-        let sealed = self
-            .cipher()
-            .encrypt_in_place_detached(Nonce::from_slice(nonce), &data(place), body)
-            .map_err(|_| NotWrapped)?;
-        tag.copy_from_slice(&sealed);
+        let (nonce, data) = (Nonce::from_slice(nonce), data(place));
+        let sealed =
+            self.with_cipher(|cipher| cipher.encrypt_in_place_detached(nonce, &data, body));
+        tag.copy_from_slice(&sealed.map_err(|_| NotWrapped)?);
         Ok(Wrapped(bytes))
     }
 
@@ -142,14 +141,11 @@ impl WrappingKey {
         let (body, tag) = rest.split_at(SECRET);
         let mut secret = Zeroizing::new([0; SECRET]);
         secret.copy_from_slice(body);
-        self.cipher()
-            .decrypt_in_place_detached(
-                Nonce::from_slice(nonce),
-                &data(place),
-                &mut *secret,
-                Tag::from_slice(tag),
-            )
-            .map_err(|_| NotUnwrapped::Authenticity)?;
+        let (nonce, data, tag) = (Nonce::from_slice(nonce), data(place), Tag::from_slice(tag));
+        self.with_cipher(|cipher| {
+            cipher.decrypt_in_place_detached(nonce, &data, &mut *secret, tag)
+        })
+        .map_err(|_| NotUnwrapped::Authenticity)?;
         Ok(secret)
     }
 
@@ -170,10 +166,8 @@ impl WrappingKey {
         wrapped.extend_from_slice(&nonce);
         wrapped.extend_from_slice(secret);
         let (_, body) = wrapped.split_at_mut_checked(NONCE).ok_or(NotWrapped)?;
-        let sealed =
-            self.cipher()
-                .encrypt_in_place_detached(Nonce::from_slice(&nonce), &data(place), body);
-        match sealed {
+        let (nonce, data) = (Nonce::from_slice(&nonce), data(place));
+        match self.with_cipher(|cipher| cipher.encrypt_in_place_detached(nonce, &data, body)) {
             Ok(tag) => wrapped.extend_from_slice(&tag),
             Err(_) => {
                 wrapped.zeroize();
@@ -198,23 +192,33 @@ impl WrappingKey {
         let (nonce, rest) = wrapped.split_first_chunk::<NONCE>().ok_or(length)?;
         let (body, tag) = rest.split_last_chunk::<TAG>().ok_or(length)?;
         let mut secret = Zeroizing::new(body.to_vec());
-        self.cipher()
-            .decrypt_in_place_detached(
-                Nonce::from_slice(nonce),
-                &data(place),
-                &mut secret,
-                Tag::from_slice(tag),
-            )
+        let (nonce, data, tag) = (Nonce::from_slice(nonce), data(place), Tag::from_slice(tag));
+        self.with_cipher(|cipher| cipher.decrypt_in_place_detached(nonce, &data, &mut secret, tag))
             .map_err(|_| NotUnwrapped::Authenticity)?;
         Ok(secret)
     }
 
-    fn cipher(&self) -> Aes256GcmSiv {
-        Aes256GcmSiv::new(Key::<Aes256GcmSiv>::from_slice(&**self.0))
+    /// Uses the cipher, and leaves nothing of it and of what it read on the stack: a cipher is moved when it is made, its round
+    /// keys begin with the key, and what is left there gets into the padding of whatever is made there next.
+    fn with_cipher<T>(&self, work: impl FnOnce(Aes256GcmSiv) -> T) -> T {
+        #[inline(never)]
+        fn below<T>(key: &[u8; 32], work: impl FnOnce(Aes256GcmSiv) -> T) -> T {
+            work(Aes256GcmSiv::new(Key::<Aes256GcmSiv>::from_slice(key)))
+        }
+        let done = below(&self.0, work);
+        burn_stack();
+        done
     }
 }
 
 impl ZeroizeOnDrop for WrappingKey {}
+
+/// Overwrites 8 KiB of the stack below its caller, more than a cipher takes.
+#[inline(never)]
+fn burn_stack() {
+    let mut below = [0_u64; 1024];
+    below.zeroize();
+}
 
 impl fmt::Debug for WrappingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
